@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CoDeNet in PyTorch + Brevitas: configurations, operators, quantisers, export and the model file."""
