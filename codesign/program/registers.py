@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AXI4-Lite register map: the RTL, the driver and the documentation read this table."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+IDENTITY = 0xC0DE_5160
+
+
+class Register(IntEnum):
+    """Byte offsets of 32-bit registers."""
+
+    CONTROL = 0x00  #: write 1: start; write 2: soft reset (engines, queues, counters; registers keep their values)
+    STATUS = 0x04  #: bit 0 busy, bit 1 done, bit 2 fault; start clears done and fault
+    FAULT = 0x08  #: bits 7:0 code, 11:8 engine, 31:16 index of the instruction
+    PROGRAM = 0x0C  #: byte address of the program, relative to BASE
+    COUNT = 0x10  #: instructions in the program
+    BASE = 0x14  #: byte address added to every DRAM address of the program; multiple of 128
+    WATCHDOG = 0x18  #: cycles without a retired instruction before Fault.WATCHDOG, 0 = off
+    CYCLES = 0x1C  #: clock cycles from the start write to done
+    ID = 0x20  #: IDENTITY
+    SHAPE = 0x24  #: bits 7:0 lanes, 15:8 array_out, 23:16 depthwise_units, 31:24 spad_words / 256 (0 = 65536)
+    IRQ = 0x28  #: bit 0 enables the interrupt (level, while done or fault)
+    COUNTERS = 0x40  #: + 32 * engine + 4 * Counter
+
+
+class Counter(IntEnum):
+    """Per-engine cycle counters: every cycle from start to done is in exactly one of them."""
+
+    BUSY = 0  #: useful work issued
+    TOKEN = 1  #: an instruction is there, its tokens are not
+    PARAM = 2  #: waiting for weights or requantisation parameters
+    MEMORY = 3  #: waiting for DRAM (load, store), a scratchpad bank or output space (others)
+    DRAIN = 4  #: everything issued, results on their way to memory
+    IDLE = 5  #: no instruction in the queue
