@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Brevitas quantisers of the numeric contract: weights per output channel, activations per tensor.
+
+Weights are signed, symmetric and narrow (-7..7 or -127..127) with the channel's largest magnitude at the end of the
+range. Per-channel scales commute with batch normalisation (quantise(w) * g = quantise(w * g) up to the sign of the
+codes), so a live BN behind the convolution is exactly a BN folded before weight quantisation.
+
+Activation scales are parameters, set once by calibration and then trained; a quantiser starts as a pass-through
+(float network), so one module tree is both the float and the quantised network.
+"""
+
+from __future__ import annotations
+
+import brevitas.nn as qnn
+import torch
+from brevitas.inject.enum import ScalingImplType
+from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerTensorFloat, Uint8ActPerTensorFloat
+from torch import Tensor, nn
+
+from codesign.nn.nodes import Quantiser
+
+
+class Weight8(Int8WeightPerTensorFloat):
+    """8-bit codes -127..127, one scale per output channel."""
+
+    scaling_per_output_channel = True
+
+
+class Weight4(Weight8):
+    """4-bit codes -7..7, one scale per output channel."""
+
+    bit_width = 4
+
+
+class _Unsigned(Uint8ActPerTensorFloat):
+    scaling_impl_type = ScalingImplType.PARAMETER
+    scaling_init = 6.0
+
+
+class _Signed(Int8ActPerTensorFloat):
+    scaling_impl_type = ScalingImplType.PARAMETER
+    scaling_init = 6.0
+
+
+WEIGHT_QUANT = {4: Weight4, 8: Weight8}
+
+
+class ActQuant(nn.Module):
+    """8-bit activation quantiser of one tensor, or of all tensors that share its scale.
+
+    unsigned: clamp at zero is the ReLU (pass-through form: ReLU), codes -128..127 with zero point -128.
+    signed: symmetric, zero point 0. Modes: `enabled` False passes reals through; `observe` collects a calibration
+    range meanwhile.
+    """
+
+    def __init__(self, unsigned: bool) -> None:
+        super().__init__()
+        self.unsigned = unsigned
+        self.enabled = False
+        self.observe = False
+        self.quant = qnn.QuantIdentity(act_quant=_Unsigned if unsigned else _Signed, return_quant_tensor=False)
+        self._seen: list[float] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Real values in, real values out (on the code grid when enabled)."""
+        if self.enabled:
+            return self.quant(x)
+        if self.unsigned:
+            x = torch.relu(x)
+        if self.observe:
+            self._seen.append(_high(x))
+        return x
+
+    @property
+    def threshold(self) -> nn.Parameter:
+        """The trained range: scale = threshold / 255 (unsigned) or / 128 (signed)."""
+        return self.quant.act_quant.fused_activation_quant_proxy.tensor_quant.scaling_impl.value
+
+    def calibrate(self) -> None:
+        """Set the range from what was observed: the largest 99.9th percentile over batches and sharing tensors."""
+        if self._seen:
+            with torch.no_grad():
+                self.threshold.fill_(max(max(self._seen), 1e-3))
+        self._seen = []
+
+    def spec(self) -> Quantiser:
+        """Scale and zero point as the integer network stores them."""
+        scale = float(self.quant.act_quant.scale().detach().double())
+        return Quantiser(scale, -128 if self.unsigned else 0)
+
+
+class DistanceQuant(nn.Module):
+    """Offsets as integers: clamp(round half to even(x), lo, hi) with a straight-through gradient inside the range.
+
+    `integer` False gives the bilinear float form: clamped only. lo, hi None: unbounded.
+    """
+
+    def __init__(self, lo: int | None, hi: int | None, integer: bool) -> None:
+        super().__init__()
+        self.lo, self.hi, self.integer = lo, hi, integer
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Offsets in pixels, any shape; float32 out."""
+        x = x.float()
+        if self.hi is not None:
+            x = x.clamp(self.lo, self.hi)
+        return x + (x.round() - x).detach() if self.integer else x
+
+    def spec(self) -> Quantiser:
+        """Integer pixels: scale 1, zero point 0."""
+        if not self.integer or self.lo is None or self.hi is None:
+            raise ValueError("only bounded integer offsets have codes")
+        return Quantiser(1.0, 0, self.lo, self.hi)
+
+
+def _high(x: Tensor, share: float = 0.999) -> float:
+    flat = x.detach().abs().flatten().float()
+    flat = flat[:: max(1, flat.numel() // 65536)]
+    return float(flat.kthvalue(max(1, int(share * flat.numel()))).values)
+
+
+def act_quantisers(model: nn.Module) -> list[ActQuant]:
+    """Every activation quantiser once, in module order."""
+    return [m for m in model.modules() if isinstance(m, ActQuant)]
