@@ -29,15 +29,16 @@ from codesign.numeric import (
 
 RELU_SCALE = 1 / 40  # 40 codes for one standard deviation
 SIGNED_SCALE = 1 / 32
+UNCHOSEN = Requant(np.zeros(1, np.int64), np.full(1, 31), np.zeros(1, np.int64), 0)
 _SPREAD = {4: 3.0, 8: 45.0}
 
 
 class Calibrator:
     """A graph under construction. ``values`` and ``tensors`` are by name; ``add_*`` return the output's name."""
 
-    def __init__(self, image: np.ndarray, rng: np.random.Generator) -> None:
+    def __init__(self, image: np.ndarray, rng: np.random.Generator, zero_point: int = IMAGE_ZERO_POINT) -> None:
         self.rng = rng
-        self.input = Tensor("image", tuple(image.shape), IMAGE_SCALE, IMAGE_ZERO_POINT)
+        self.input = Tensor("image", tuple(image.shape), IMAGE_SCALE, zero_point)
         self.tensors: dict[str, Tensor] = {"image": self.input}
         self.values: dict[str, np.ndarray] = {"image": image}
         self.nodes: list[Node] = []
@@ -59,24 +60,20 @@ class Calibrator:
         fan_in = 1 if depthwise else self.tensors[source].shape[0]
         weight = self.random_weight((channels, fan_in, kernel, kernel), bits)
         node = Conv(
-            name, (source,), name, weight, bits, _IDENTITY, stride, kernel // 2, channels if depthwise else 1
+            name, (source,), name, weight, bits, UNCHOSEN, stride, kernel // 2, channels if depthwise else 1
         )
-        return self._requantised(node, relu)
+        return self.add_requantised(node, relu)
 
     def add_deform(self, name: str, source: str, offsets: str, *, bits: int, form: str, bound: int) -> str:
         """A depthwise 3x3 deformable convolution, signed output."""
         weight = self.random_weight((self.tensors[source].shape[0], 1, 3, 3), bits)
-        node = DeformConv(name, (source, offsets), name, weight, bits, _IDENTITY, form, bound)
-        return self._requantised(node, relu=False)
+        node = DeformConv(name, (source, offsets), name, weight, bits, UNCHOSEN, form, bound)
+        return self.add_requantised(node, relu=False)
 
     def add_moved(self, node: Node) -> str:
         """A node that moves codes: its output shares the first input's scale and zero point."""
         source = self.tensors[node.inputs[0]]
-        return self._append(node, source.scale, source.zero_point)
-
-    def add_offsets(self, name: str, node: Conv) -> str:
-        """An offset convolution whose requantisation is already chosen: scale 1, zero point 0."""
-        return self._append(node, 1.0, 0)
+        return self.append(node, source.scale, source.zero_point)
 
     def random_weight(self, shape: tuple[int, ...], bits: int) -> np.ndarray:
         """int8 codes, narrow range, no channel all zero, spread reduced until the accumulator fits."""
@@ -91,21 +88,27 @@ class Calibrator:
                 return weight
             spread *= 0.8
 
-    def _requantised(self, node: Conv | DeformConv, relu: bool) -> str:
+    def add_requantised(self, node: Conv | DeformConv, relu: bool) -> str:
+        """Append ``node`` with a requantisation chosen from its accumulators."""
+        zero = CODE_MIN if relu else int(self.rng.integers(-16, 17))
+        scale = RELU_SCALE if relu else SIGNED_SCALE
+        requant = self.choose_requant(node, scale, zero, relu)
+        return self.append(replace(node, requant=requant), scale, zero)
+
+    def choose_requant(self, node: Conv | DeformConv, scale: float, zero_point: int, relu: bool) -> Requant:
+        """Per channel: unit spread and zero mean, then a random gain and shift, in codes of ``scale``."""
         zero_in = [self.tensors[name].zero_point for name in node.inputs]
         acc = accumulate(node, [self.values[name] for name in node.inputs], zero_in)
         flat = acc.reshape(acc.shape[0], -1).astype(np.float64)
         count = flat.shape[0]
         mean, spread = flat.mean(axis=1), flat.std(axis=1)
         floor = max(1.0, 0.25 * float(np.median(spread)), 0.05 * float(flat.std()))
-        scale = RELU_SCALE if relu else SIGNED_SCALE
         gain = self.rng.uniform(0.7, 1.3, count) / scale / np.maximum(spread, floor)
         shift = (self.rng.uniform(0.0, 1.0, count) if relu else self.rng.normal(0, 0.3, count)) / scale
-        zero = CODE_MIN if relu else int(self.rng.integers(-16, 17))
-        requant = requant_from_affine(node.name, node.weight, gain, shift - gain * mean, zero)
-        return self._append(replace(node, requant=requant), scale, zero)
+        return requant_from_affine(node.name, node.weight, gain, shift - gain * mean, zero_point)
 
-    def _append(self, node: Node, scale: float, zero_point: int) -> str:
+    def append(self, node: Node, scale: float, zero_point: int) -> str:
+        """Run ``node`` and record its output with this scale and zero point; returns the output's name."""
         inputs = [self.values[name] for name in node.inputs]
         codes = run_node(node, inputs, [self.tensors[name].zero_point for name in node.inputs])
         self.values[node.output] = codes
@@ -116,9 +119,6 @@ class Calibrator:
     def graph(self, outputs: dict[str, str], meta: dict) -> Graph:
         """The finished graph; ``outputs`` maps roles to tensors."""
         return Graph(self.input, tuple(self.nodes), dict(self.tensors), outputs, meta)
-
-
-_IDENTITY = Requant(np.zeros(1, np.int64), np.full(1, 31), np.zeros(1, np.int64), 0)
 
 
 def requant_from_affine(

@@ -32,7 +32,7 @@ def add_offset_conv(cal: Calibrator, name: str, source: str, *, bits: int, form:
     cal.corners.update(int(v) for v in corner_values(grid[keep]))
     weight = np.ascontiguousarray(weights[keep])
     requant = requant_from_affine(name, weight, gain[keep], offset[keep], 0, low, bound)
-    return cal.add_offsets(name, Conv(name, (source,), name, weight, bits, requant))
+    return cal.append(Conv(name, (source,), name, weight, bits, requant), 1.0, 0)
 
 
 def border_values(grid: np.ndarray) -> np.ndarray:
