@@ -159,22 +159,22 @@ def _run(
     """Run; the answer says what failed, or is empty."""
     results = run_dir / "results.xml"
     env = toolchain.find().environment(waves) | {"PYTHONPATH": str(ROOT)}
-    with toolchain.applied(env), _on_path(ROOT):
-        with contextlib.suppress(SystemExit, RuntimeError):  # the results file below says what failed
-            _runner().test(
-                test_module=module,
-                hdl_toplevel=top,
-                hdl_toplevel_lang="verilog",
-                build_dir=built,
-                test_dir=run_dir,
-                seed=seed,
-                waves=waves,
-                testcase=testcase,
-                results_xml=str(results),
-                log_file=run_dir / "log",
-                extra_env=extra,
-                timescale=("1ns", "1ps"),
-            )
+    failure = contextlib.suppress(SystemExit, RuntimeError)  # the results file below says what failed
+    with toolchain.applied(env), _on_path(ROOT), failure:
+        _runner().test(
+            test_module=module,
+            hdl_toplevel=top,
+            hdl_toplevel_lang="verilog",
+            build_dir=built,
+            test_dir=run_dir,
+            seed=seed,
+            waves=waves,
+            testcase=testcase,
+            results_xml=str(results),
+            log_file=run_dir / "log",
+            extra_env=extra,
+            timescale=("1ns", "1ps"),
+        )
     return _failures(results)
 
 

@@ -107,8 +107,8 @@ class ScratchpadModel:
 
 class EngineMonitor:
     """Records the pulses of `hw.ports.EngineControl`: (cycle, index) of retirements, (cycle, code, index) of
-    faults, and how many cycles each activity code was shown. ``prefix`` is "control__" when the signature is a
-    member called control."""
+    faults, and how many cycles each activity code was shown. ``prefix`` is "control__" when the signature is
+    a member called control."""
 
     def __init__(self, dut: Any, prefix: str = ""):
         names = ("retire", "retire_index", "fault", "fault_code", "fault_index", "activity")

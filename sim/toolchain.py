@@ -27,8 +27,8 @@ MAKE_VARIABLES = ("CFG_CXXFLAGS_PCH_I=-include",)
 #: Waveforms need coroutine headers.
 MAKE_VARIABLES_WAVES = ("CFG_CXXFLAGS_COROUTINES=-fcoroutines", "CFG_CXXFLAGS_STD=-std=gnu++20")
 
-#: Verilator's options for speed, and the warnings that say nothing about Amaranth's generated text: widths are
-#: checked before, and names such as `new` are legal Verilog.
+#: Verilator's options for speed, and the warnings that say nothing about Amaranth's generated text: widths
+#: are checked before, and names such as `new` are legal Verilog.
 VERILATOR_FAST = (
     "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--no-timing",
     "-Wno-WIDTHEXPAND", "-Wno-WIDTHTRUNC", "-Wno-UNUSEDSIGNAL", "-Wno-DECLFILENAME", "-Wno-SYMRSVDWORD",

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards: what a device holds, how fast its memory is, and the accelerator's default shape on it.
+
+A board is one TOML file; those that come with the package lie in ``boards/`` beside it. Every key is checked.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from codesign.errors import UserError
+from codesign.program.config import AcceleratorConfig
+
+FOLDER = Path(__file__).resolve().parents[1] / "boards"
+MAX_FILE_BYTES = 64 * 1024
+FAMILIES = ("xc7", "xcup", "ecp5")
+
+
+@dataclass(frozen=True)
+class Device:
+    """The FPGA and what it holds."""
+
+    part: str
+    family: str
+    lut: int
+    ff: int
+    dsp: int
+    bram36: int
+
+
+@dataclass(frozen=True)
+class Dram:
+    """The memory as the accelerator sees it, in the accelerator's clock cycles. The simulator enforces it."""
+
+    ports: int  #: 64-bit AXI ports
+    port_bytes_per_cycle: int  #: per port and direction
+    bytes_per_cycle: int  #: reads and writes of all ports together
+    latency_cycles: int  #: from address handshake to first data, and from last data to response
+    burst_beats: int  #: longest burst
+    outstanding: int  #: bursts a port and direction
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board file, checked."""
+
+    name: str
+    title: str
+    device: Device
+    clock_mhz: float
+    dram: Dram
+    accelerator: AcceleratorConfig
+    path: Path
+
+
+_Rule = tuple[type, float, float]  # type, least, greatest; for text the greatest length
+_TEXT: _Rule = (str, 1, 80)
+_DEVICE: dict[str, _Rule] = {
+    "part": _TEXT,
+    "family": _TEXT,
+    "lut": (int, 1, 10_000_000),
+    "ff": (int, 1, 20_000_000),
+    "dsp": (int, 0, 100_000),
+    "bram36": (int, 1, 100_000),
+}
+_CLOCK: dict[str, _Rule] = {"mhz": (float, 1, 1000)}
+_DRAM: dict[str, _Rule] = {
+    "ports": (int, 1, 2),
+    "port_bytes_per_cycle": (int, 8, 8),
+    "bytes_per_cycle": (int, 1, 64),
+    "latency_cycles": (int, 1, 1000),
+    "burst_beats": (int, 16, 16),
+    "outstanding": (int, 8, 64),
+}
+_ACCELERATOR: dict[str, _Rule] = {field.name: (int, 1, 1 << 20) for field in fields(AcceleratorConfig)}
+_TABLES = {"device": _DEVICE, "clock": _CLOCK, "dram": _DRAM, "accelerator": _ACCELERATOR}
+
+
+def known_boards() -> tuple[str, ...]:
+    """Names of the boards that come with the package."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+def load_board(name_or_path: str | Path) -> Board:
+    """A board by name, or by the path of its file (ends in .toml). Wrong input raises `UserError`."""
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        if str(name_or_path) not in known_boards():
+            known = ", ".join(known_boards())
+            raise UserError(
+                f"unknown board {str(name_or_path)!r}; known: {known}; or give the path of a .toml file"
+            )
+        path = FOLDER / f"{name_or_path}.toml"
+    try:
+        return _board(path, _read(path))
+    except _Bad as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+class _Bad(Exception):
+    """What is wrong with a file; `load_board` puts the file's name in front."""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as handle:
+            raw = handle.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise _Bad(f"cannot be read: {error.strerror}") from error
+    if len(raw) > MAX_FILE_BYTES:
+        raise _Bad(f"larger than {MAX_FILE_BYTES} bytes: not a board file")
+    try:
+        return tomllib.loads(raw.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _Bad(f"not valid TOML: {error}") from error
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _checked(key: str, value: object, rule: _Rule) -> Any:
+    kind, least, greatest = rule
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        wanted = {int: "a whole number", float: "a number", str: "text"}[kind]
+        raise _Bad(f"{key} = {_shown(value)}: must be {wanted}")
+    size = len(value) if isinstance(value, str) else value
+    if not least <= size <= greatest:  # type: ignore[operator]  # (NaN is refused here too)
+        what = "length must be" if kind is str else "must be"
+        span = f"{least}" if least == greatest else f"{least}..{greatest}"
+        raise _Bad(f"{key} = {_shown(value)}: {what} {span}")
+    if isinstance(value, str) and not value.isprintable():
+        raise _Bad(f"{key} = {_shown(value)}: must be printable")
+    return value
+
+
+def _table(where: str, given: object, rules: Mapping[str, _Rule], optional: bool = False) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise _Bad(
+            f"{where} = {_shown(given)}: must be a table" if given is not None else f"[{where}] is missing"
+        )
+    for key in given:
+        if key not in rules:
+            raise _Bad(f"unknown key {where}.{_shown(key)[1:-1]}; known: {', '.join(rules)}")
+    missing = [key for key in rules if key not in given]
+    if missing and not optional:
+        raise _Bad(f"key {where}.{missing[0]} is missing")
+    return {key: _checked(f"{where}.{key}", value, rules[key]) for key, value in given.items()}
+
+
+def _board(path: Path, raw: dict[str, Any]) -> Board:
+    for key in raw:
+        if key not in ("name", "title", *_TABLES):
+            raise _Bad(f"unknown key {_shown(key)[1:-1]}; known: {', '.join(('name', 'title', *_TABLES))}")
+    for key in ("name", "title"):
+        if key not in raw:
+            raise _Bad(f"key {key} is missing")
+        _checked(key, raw[key], _TEXT)
+    if not all(c.isascii() and (c.isalnum() or c in "-_") for c in raw["name"]):
+        raise _Bad(f"name = {_shown(raw['name'])}: letters, digits, - and _ only (it names a folder)")
+    tables = {key: _table(key, raw.get(key), rules, key == "accelerator") for key, rules in _TABLES.items()}
+    if tables["device"]["family"] not in FAMILIES:
+        family = _shown(tables["device"]["family"])
+        raise _Bad(f"device.family = {family}: must be one of {', '.join(FAMILIES)}")
+    accelerator, dram = _accelerator(tables["accelerator"]), Dram(**tables["dram"])
+    if accelerator.memory_ports > dram.ports:
+        raise _Bad(f"accelerator.memory_ports = {accelerator.memory_ports}: dram.ports is {dram.ports}")
+    return Board(
+        name=raw["name"],
+        title=raw["title"],
+        device=Device(**tables["device"]),
+        clock_mhz=tables["clock"]["mhz"],
+        dram=dram,
+        accelerator=accelerator,
+        path=path,
+    )
+
+
+def _accelerator(values: dict[str, int]) -> AcceleratorConfig:
+    try:
+        return AcceleratorConfig(**values)
+    except UserError as error:
+        raise _Bad(str(error)) from error

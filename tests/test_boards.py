@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Board files: those that come with the package, and every kind of bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codesign.boards import FOLDER, Dram, known_boards, load_board
+from codesign.errors import UserError
+
+GOOD = (FOLDER / "pynq-z2.toml").read_text()
+
+
+def test_pynq_z2_is_the_device_of_the_data_sheet() -> None:
+    board = load_board("pynq-z2")
+    device = board.device
+    assert (device.lut, device.ff, device.dsp, device.bram36) == (53200, 106400, 220, 140)
+    assert board.clock_mhz == 100
+    assert board.dram == Dram(2, 8, 16, 40, 16, 8)
+    assert board.accelerator.array_macs == 512
+
+
+@pytest.mark.parametrize("name", known_boards())
+def test_every_board_loads_and_fits(name: str) -> None:
+    board = load_board(name)
+    assert board.name == name
+    spad_kib = board.accelerator.spad_words * board.accelerator.word_bytes / 1024
+    assert spad_kib / 4 < board.device.bram36, "a BRAM36 holds 4 KiB"
+
+
+def test_a_path_loads_too(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(GOOD.replace('"pynq-z2"', '"mine"'))
+    assert load_board(file).name == "mine"
+    assert load_board(str(file)).path == file
+
+
+def test_an_unknown_board_lists_the_known_ones() -> None:
+    with pytest.raises(UserError, match="unknown board 'pynq-z3'; known: pynq-z2, ultra96-v2, ulx3s-85f"):
+        load_board("pynq-z3")
+
+
+BAD = {
+    "negative clock": ("mhz = 100.0", "mhz = -100.0", "clock.mhz = -100.0: must be 1..1000"),
+    "clock is not a number": ("mhz = 100.0", "mhz = nan", "clock.mhz = nan: must be 1..1000"),
+    "clock is text": ("mhz = 100.0", 'mhz = "fast"', "clock.mhz = 'fast': must be a number"),
+    "unknown key": ("mhz = 100.0", "mhz = 100.0\nghz = 1", "unknown key clock.ghz; known: mhz"),
+    "unknown table": ("[clock]", "[clocks]\n[clock]", "unknown key clocks; known: name"),
+    "missing key": ("dsp = 220", "", "key device.dsp is missing"),
+    "missing table": ("[clock]\nmhz = 100.0", "", "[clock] is missing"),
+    "truth for a number": ("dsp = 220", "dsp = true", "device.dsp = True: must be a whole number"),
+    "table for a number": ("dsp = 220", "dsp = {}", "device.dsp = {}: must be a whole number"),
+    "number for a table": ('title = "TUL PYNQ-Z2"', "title = 'x'\ndram = 3\n[d]", "unknown key d;"),
+    "a table twice": ('title = "TUL PYNQ-Z2"', "title = 'x'\nclock = 3", "not valid TOML"),
+    "zero latency": ("latency_cycles = 40", "latency_cycles = 0", "dram.latency_cycles = 0: must be 1..1000"),
+    "family": ('"xc7"', '"xc9"', "device.family = 'xc9': must be one of xc7, xcup, ecp5"),
+    "too many ports": ("ports = 2  ", "ports = 1  ", "accelerator.memory_ports = 2: dram.ports is 1"),
+    "accelerator": ("lanes = 32", "lanes = 31", "accelerator setting lanes = 31: must be 16 or 32"),
+    "unknown setting": ("lanes = 32", "lane = 32", "unknown key accelerator.lane; known: lanes"),
+    "path in the name": ('name = "pynq-z2"', 'name = "../x"', "name = '../x': letters, digits"),
+    "not TOML": ("[clock]", "[clock", "not valid TOML"),
+    "nested too deep": ("dsp = 220", "dsp = " + "[" * 20000, "not valid TOML"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_with_file_key_value_rule(case: str, tmp_path: Path) -> None:
+    old, new, message = BAD[case]
+    text = GOOD if "\n" not in old else "\n".join(line.split("#")[0].rstrip() for line in GOOD.splitlines())
+    assert old in text
+    file = tmp_path / "bad.toml"
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError) as error:
+        load_board(file)
+    assert message in str(error.value)
+    assert str(error.value).startswith(str(file))
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read: No such file"):
+        load_board(tmp_path / "none.toml")
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(UserError, match="cannot be read"):
+        load_board(tmp_path / "folder.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="not valid TOML"):
+        load_board(tmp_path / "binary.toml")
+    with open(tmp_path / "huge.toml", "wb") as handle:
+        handle.truncate(1 << 33)
+    with pytest.raises(UserError, match="larger than 65536 bytes"):
+        load_board(tmp_path / "huge.toml")
