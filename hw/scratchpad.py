@@ -80,8 +80,6 @@ class Scratchpad(wiring.Component):
     """
 
     def __init__(self, config: AcceleratorConfig, readers: int, writers: int):
-        if readers < 1 or writers < 1:
-            raise ValueError(f"a scratchpad of {readers} readers and {writers} writers: needs one of each")
         self.config = config
         self.readers = readers
         self.writers = writers

@@ -12,15 +12,12 @@ from sim.bench import run_bench
 
 @pytest.mark.parametrize("idle", [0.0, 0.5])
 @pytest.mark.parametrize(
-    ("words", "banks", "lanes", "readers", "writers"), [(256, 4, 16, 3, 2), (768, 8, 32, 5, 5), (256, 1, 16, 2, 1)]
+    ("words", "banks", "lanes", "readers", "writers"),
+    [(256, 4, 16, 3, 2), (768, 8, 32, 5, 5), (256, 1, 16, 2, 1)],
 )
 def test_scratchpad(words: int, banks: int, lanes: int, readers: int, writers: int, idle: float) -> None:
     config = AcceleratorConfig(spad_words=words, spad_banks=banks, lanes=lanes)
-    given = dict(words=words, banks=banks, lanes=lanes, readers=readers, writers=writers, idle=idle, count=600)
+    given = {"words": words, "banks": banks, "lanes": lanes, "readers": readers, "writers": writers}
+    given |= {"idle": idle, "count": 600}
     component = Scratchpad(config, readers=readers, writers=writers)
     run_bench(component, "tests.hw.bench_scratchpad", f"scratchpad_{lanes}_{banks}", given, seed=5)
-
-
-def test_needs_a_client_of_each_kind() -> None:
-    with pytest.raises(ValueError, match="0 readers"):
-        Scratchpad(AcceleratorConfig(), readers=0, writers=1)
