@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scratchpad allocation at planning time. Reuse is safe whatever the order: `tokens` derives the waits from addresses."""
+
+from __future__ import annotations
+
+
+class NoRoom(Exception):
+    """The scratchpad has no free run of the size asked for."""
+
+
+class Allocator:
+    """Next-fit allocator of word ranges: starts looking after the last allocation, so that buffers of consecutive strips
+    lie apart and engines do not wait for each other's memory."""
+
+    def __init__(self, words: int):
+        self._words = words
+        self._used: list[tuple[int, int]] = []  # sorted (start, stop)
+        self._next = 0
+
+    def copy(self) -> Allocator:
+        twin = Allocator(self._words)
+        twin._used = list(self._used)
+        twin._next = self._next
+        return twin
+
+    @property
+    def free_words(self) -> int:
+        return self._words - sum(stop - start for start, stop in self._used)
+
+    def take(self, words: int) -> int:
+        """Start of a free run of ``words``; raises `NoRoom`."""
+        gaps = self._gaps()
+        after = [(max(start, self._next), stop) for start, stop in gaps if stop > self._next]
+        for start, stop in after + gaps:
+            if stop - start >= words:
+                self._used.append((start, start + words))
+                self._used.sort()
+                self._next = start + words
+                return start
+        raise NoRoom
+
+    def take_low(self, words: int) -> int:
+        """As `take`, but the lowest free run: for long-lived maps, so that the rest stays in one piece."""
+        self._next, saved = 0, self._next
+        try:
+            return self.take(words)
+        finally:
+            self._next = saved
+
+    def give(self, start: int) -> None:
+        """Free the range that starts at ``start``."""
+        self._used = [r for r in self._used if r[0] != start]
+
+    def _gaps(self) -> list[tuple[int, int]]:
+        edges = [0]
+        for start, stop in self._used:
+            edges += [start, stop]
+        edges.append(self._words)
+        return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b > a]

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Graph × configuration → `Plan`: every group in turn, each in the best shape that fits the scratchpad."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from codesign.errors import UserError
+from codesign.graph.ir import Graph
+from codesign.plan.emit import Buffer, Emitter, Rows
+from codesign.plan.groups import Group, is_pointwise, is_stem, make_groups
+from codesign.plan.memory import Allocator, NoRoom
+from codesign.plan.params import ParamImage
+from codesign.plan.strips import IMAGE, WINDOW, Compute, Fetch, Give, Keep, Shape, StripPlanner, Take, shapes
+from codesign.plan.views import Layout, View, place
+from codesign.program import isa
+from codesign.program.config import AcceleratorConfig
+from codesign.program.program import Instruction, PlaneTensor, Program
+
+_ALIGN = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A program, where its tensors' channels live, and how each group was cut."""
+
+    program: Program
+    layout: Layout
+    shapes: dict[str, Shape]
+
+
+def plan(graph: Graph, config: AcceleratorConfig) -> Plan:
+    """Plan ``graph`` for ``config``. Raises UserError for what the accelerator cannot hold or execute."""
+    planner = _Planner(graph, config)
+    for index, group in enumerate(planner.groups):
+        planner.run(index, group)
+    return planner.finish()
+
+
+class _Planner:
+    def __init__(self, graph: Graph, config: AcceleratorConfig):
+        self.graph, self.config = graph, config
+        self.layout = place(graph, config.lanes)
+        self.groups = make_groups(graph, self.layout)
+        self.shapes: dict[str, Shape] = {}
+        self._params = ParamImage(config)
+        self._emitter = Emitter(config, graph, self.layout, self._params)
+        self._memory = Allocator(config.spad_words)
+        self._resident: dict[int, Buffer] = {}  # plane -> its whole map in the scratchpad
+        self._blocks: dict[str, int] = {}  # tensor -> start of its resident block
+        self._dram: dict[int, int] = {}  # plane -> byte address, relative to the data region
+        self._dram_end = 0
+        self._last_use = self._last_uses()
+        if self.layout.image:
+            self._image_address = self._dram_take(graph.input.shape[1] * graph.input.shape[2] * 4)
+        else:
+            for p in self.layout.views[graph.input.name].planes:
+                self._plane_address(p)
+
+    def run(self, index: int, group: Group) -> None:
+        """Choose the group's shape, emit it, free what nobody reads any more."""
+        shape, steps = self._choose(group)
+        self.shapes[group.name] = shape
+        out = group.nodes[-1].output
+        buffers: dict[tuple, dict[int, Buffer]] = {}
+        if shape.resident:
+            view = self.layout.views[out]
+            height, width = self.graph.tensors[out].shape[1:]
+            start = self._memory.take_low(len(view.planes) * height * width)
+            self._blocks[out] = start
+            for i, p in enumerate(view.planes):
+                self._resident[p] = Buffer(start + i * height * width, 0, height, width)
+            buffers[(out,)] = {p: self._resident[p] for p in view.planes}
+        else:
+            for p in self.layout.views[out].planes:
+                self._plane_address(p)
+        for step in steps:
+            self._do(step, buffers)
+        self._release(index)
+
+    def finish(self) -> Plan:
+        """Lay program, parameters and data out in DRAM and resolve the addresses."""
+        self._emitter.halt()
+        instructions = self._emitter.instructions
+        params = self._params.content()
+        params_at = _align(len(instructions) * isa.INSTRUCTION_BYTES)
+        data_at = _align(params_at + params.size)
+        final = tuple(_relocate(i, params_at, data_at) for i in instructions)
+        content = np.zeros(data_at, np.uint8)
+        code = b"".join(i.encode() for i in final)
+        content[: len(code)] = np.frombuffer(code, np.uint8)
+        content[params_at : params_at + params.size] = params
+        image = inputs = None
+        if self.layout.image:
+            image = (self._image_address + data_at, *self.graph.input.shape[1:])
+        else:
+            inputs = self._plane_tensor(self.graph.input.name, data_at)
+        outputs = {role: self._plane_tensor(name, data_at) for role, name in self.graph.outputs.items()}
+        program = Program(
+            self.config, final, content, params_at, image, inputs, outputs, _align(data_at + self._dram_end)
+        )
+        return Plan(program, self.layout, self.shapes)
+
+    def _plane_tensor(self, name: str, data_at: int) -> PlaneTensor:
+        view = self.layout.views[name]
+        tensor = self.graph.tensors.get(name, self.graph.input)
+        index = {p: i for i, p in enumerate(view.planes)}
+        channels = np.array([[index[int(p)], int(lane)] for p, lane in view.channels])
+        planes = tuple(self._dram[p] + data_at for p in view.planes)
+        return PlaneTensor(name, tensor.shape, tensor.scale, tensor.zero_point, planes, channels, view.up)
+
+    # -- choosing -------------------------------------------------------------------------------------------------
+
+    def _choose(self, group: Group) -> tuple[Shape, list]:
+        """The first shape that fits; maps no longer needed soon are spilled to DRAM when none does."""
+        while True:
+            found = self._first_fit(group)
+            if found is not None:
+                return found
+            if not self._spill_one(group):
+                raise UserError(
+                    f"{group.name}: one row of its tensors does not fit a scratchpad of {self.config.spad_words} words; "
+                    "use a smaller input or a board setting with more spad_words"
+                )
+
+    def _first_fit(self, group: Group) -> tuple[Shape, list] | None:
+        out = group.nodes[-1].output
+        _, height, width = self.graph.tensors[out].shape
+        stem = is_stem(group.nodes[0], self.graph, self.layout)
+        in_dram = frozenset(p for p in self._dram if p not in self._resident)
+        strips = StripPlanner(self.graph, self.layout, group, in_dram, self.config.lanes, stem)
+        for resident in (True, False) if self._may_stay(out) else (False,):
+            for shape in shapes(height, width, resident):
+                if resident and shape.halo and shape.rows * width < 64 and shape.rows < height:
+                    continue  # tiny strips only to keep the output here: rather store it
+                steps = strips.steps(shape)
+                if self._fits(steps, out, shape):
+                    return shape, steps
+        return None
+
+    def _may_stay(self, out: str) -> bool:
+        """Outputs of the network go to DRAM; a map must leave a quarter of the scratchpad for later strips."""
+        planes = set(self.layout.views[out].planes)
+        if any(planes & set(self.layout.views[name].planes) for name in self.graph.outputs.values()):
+            return False
+        _, height, width = self.graph.tensors[out].shape
+        return self._memory.free_words - len(planes) * height * width >= self.config.spad_words // 4
+
+    def _fits(self, steps: list, out: str, shape: Shape) -> bool:
+        memory = self._memory.copy()
+        held: dict[tuple, int] = {}
+        try:
+            if shape.resident:
+                _, height, width = self.graph.tensors[out].shape
+                memory.take_low(len(self.layout.views[out].planes) * height * width)
+            for step in steps:
+                if isinstance(step, Take):
+                    held[step.key] = memory.take(step.words)
+                elif isinstance(step, Give):
+                    memory.give(held.pop(step.key))
+        except NoRoom:
+            return False
+        return True
+
+    # -- doing ----------------------------------------------------------------------------------------------------
+
+    def _do(self, step, buffers: dict[tuple, dict[int, Buffer]]) -> None:
+        match step:
+            case Take():
+                start = self._memory.take(step.words)
+                rows = (step.row1 - step.row0) * step.width
+                buffers[step.key] = {
+                    p: Buffer(start + i * rows, step.row0, step.row1, step.width) for i, p in enumerate(step.planes)
+                }
+            case Give():
+                self._memory.give(next(iter(buffers.pop(step.key).values())).base)
+            case Fetch():
+                for p, buffer in buffers[step.key].items():
+                    address = self._image_address if step.key[0] == IMAGE else self._dram[p]
+                    self._emitter.load(step.node, address, buffer)
+            case Keep():
+                for p, buffer in buffers[step.key].items():
+                    self._emitter.store(step.node, self._plane_address(p), buffer, step.start, step.stop)
+            case Compute():
+                self._compute(step, buffers)
+
+    def _compute(self, step: Compute, buffers: dict[tuple, dict[int, Buffer]]) -> None:
+        node, rows = step.nodes[0], Rows(*step.rows[0])
+        targets = [buffers[key] for key in step.targets]
+        if IMAGE in step.sources:
+            image = buffers[step.sources[IMAGE]][-1]
+            self._emitter.window(node, image, targets[0][-1], rows.start, rows.stop)
+            return
+        if WINDOW in step.sources:
+            source = buffers[step.sources[WINDOW]][-1]
+            for plane, target in targets[0].items():
+                self._emitter.stem(node, source, plane, target, rows)
+            return
+        if not is_pointwise(node):
+            self._gather(node, rows, step, buffers, targets[0], list(targets[0]))
+            return
+        view, sources = self._inputs(node.inputs[0], step, buffers)
+        for plane, target in targets[0].items():
+            self._emitter.pointwise(node, view, sources, plane, target, rows)
+            if len(step.nodes) == 2:
+                reader = step.nodes[1]
+                output = self._output_plane(node.output, reader.output, plane)
+                self._gather(reader, Rows(*step.rows[1]), step, buffers, targets[1], [output], {plane: target})
+
+    def _gather(self, node, rows: Rows, step: Compute, buffers, targets, planes, given=None) -> None:
+        view, sources = self._inputs(node.inputs[0], step, buffers) if given is None else (self.layout.views[node.inputs[0]], given)
+        offsets = None
+        if len(node.inputs) == 2:
+            offset_view, offset_sources = self._inputs(node.inputs[1], step, buffers)
+            offsets = offset_sources[offset_view.planes[0]]
+        for plane in planes:
+            source = self._output_plane(node.output, node.inputs[0], plane)
+            turn = sorted(targets).index(plane)
+            self._emitter.gather(node, view, source, sources, offsets, plane, targets[plane], rows, turn)
+
+    def _output_plane(self, tensor: str, other: str, plane: int) -> int:
+        """The plane of ``other`` that corresponds to ``plane`` of ``tensor``, for operators that keep lanes."""
+        position = self.layout.views[tensor].planes.index(plane)
+        return self.layout.views[other].planes[position]
+
+    def _inputs(self, name: str, step: Compute, buffers) -> tuple[View, dict[int, Buffer]]:
+        view = self.layout.views[name]
+        strip = buffers[step.sources[name]] if name in step.sources else {}
+        return view, {p: strip[p] if p in strip else self._resident[p] for p in view.planes}
+
+    # -- memory ---------------------------------------------------------------------------------------------------
+
+    def _last_uses(self) -> dict[int, int]:
+        """Plane → number of the last group that reads it."""
+        last: dict[int, int] = {}
+        for index, group in enumerate(self.groups):
+            for node in group.nodes:
+                for name in node.inputs:
+                    for p in self.layout.views[name].planes:
+                        last[p] = index
+        return last
+
+    def _release(self, index: int) -> None:
+        for tensor, start in list(self._blocks.items()):
+            planes = self.layout.views[tensor].planes
+            if all(self._last_use.get(p, -1) <= index for p in planes):
+                self._free(tensor, start)
+
+    def _free(self, tensor: str, start: int) -> None:
+        self._memory.give(start)
+        del self._blocks[tensor]
+        for p in self.layout.views[tensor].planes:
+            self._resident.pop(p, None)
+
+    def _spill_one(self, group: Group) -> bool:
+        """Move the resident map whose next reader is farthest to DRAM; False when nothing is left to move."""
+        if not self._blocks:
+            return False
+        used = {p for node in group.nodes for name in node.inputs for p in self.layout.views[name].planes}
+
+        def rank(tensor: str) -> tuple[bool, int]:
+            planes = self.layout.views[tensor].planes
+            return (not used & set(planes), max(self._last_use.get(p, -1) for p in planes))
+
+        tensor = max(self._blocks, key=rank)
+        for p in self.layout.views[tensor].planes:
+            buffer = self._resident[p]
+            self._emitter.store(tensor, self._plane_address(p), buffer, buffer.row0, buffer.row1)
+        self._free(tensor, self._blocks[tensor])
+        return True
+
+    def _plane_address(self, plane: int) -> int:
+        if plane not in self._dram:
+            shape = self.layout.planes[plane]
+            self._dram[plane] = self._dram_take(shape.height * shape.width * self.config.word_bytes)
+        return self._dram[plane]
+
+    def _dram_take(self, size: int) -> int:
+        start = self._dram_end
+        self._dram_end = -(-(start + size) // 128) * 128
+        return start
+
+
+def _align(value: int) -> int:
+    return -(-value // _ALIGN) * _ALIGN
+
+
+def _relocate(instruction: Instruction, params_at: int, data_at: int) -> Instruction:
+    values = dict(instruction.values)
+    if values.get("param_beats"):
+        values["param_addr"] += params_at
+    if "dram_addr" in values:
+        values["dram_addr"] += data_at
+    return Instruction(instruction.opcode, values, instruction.node, instruction.written)
