@@ -73,7 +73,7 @@ def load_graph(path: str | Path, acc_bits: int = ACC_BITS) -> Graph:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise UserError(f"{path} is not a {FORMAT} file; write it with `codesign` lowering")
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         graph = _graph_from(json.loads(metadata["graph"]), arrays)
         check(graph, acc_bits)
     except UserError as error:
@@ -187,11 +187,11 @@ def unpack_nibbles(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _integer(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{value!r} where an integer belongs")
+        raise TypeError(f"{value!r} where an integer belongs")
     return value
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 256:
-        raise ValueError(f"{str(value)[:40]!r} where a name belongs")
+        raise TypeError(f"{str(value)[:40]!r} where a name belongs")
     return value

@@ -9,6 +9,7 @@ from codesign.graph.ir import Conv
 from codesign.lower.calibrate import Calibrator, requant_from_affine
 
 _CANDIDATES = 768
+_PIXELS_MIN = 64  # of a map that can be expected to show every distance
 
 
 def add_offset_conv(cal: Calibrator, name: str, source: str, *, bits: int, form: str, bound: int) -> str:
@@ -48,6 +49,11 @@ def corner_values(grid: np.ndarray) -> np.ndarray:
 
 def _best(grid: np.ndarray, wanted: range, seen: set[int], count: int) -> np.ndarray:
     """Indices of the ``count`` candidates that cover most of ``wanted`` at borders, then most unseen corners."""
+    pixels = grid.shape[1] * grid.shape[2]
+    if pixels < _PIXELS_MIN:  # too few for every distance: keep most taps apart and inside, for the layers after
+        reach = max(2, min(grid.shape[1:]))
+        useful = ((np.abs(grid) >= 1) & (np.abs(grid) < reach)).sum(axis=(1, 2))
+        return np.argsort(-useful, kind="stable")[:count]
     scores = np.empty(grid.shape[0])
     for k in range(grid.shape[0]):
         channel = grid[k : k + 1]
