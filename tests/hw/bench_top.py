@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole accelerator over AXI: programs of loads and stores, and every fault's answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster
+
+from codesign.program.config import AcceleratorConfig
+from codesign.program.isa import INSTRUCTION_BYTES, Engine, Fault, Opcode, encode
+from codesign.program.registers import IDENTITY, Counter, Register
+from sim.bench import parameters, random_source
+from sim.streams import Ticker, cycles, start
+from tests.hw.axi_memory import AxiReads, AxiWrites
+
+BASE, PROGRAM, IMAGE, RESULT, SIZE = 0x1000, 0x100, 0x2000, 0x8000, 0x10000
+BUSY, DONE, FAULT = 1, 2, 4
+
+
+class Host:
+    """The accelerator, its memory and what a driver does with them."""
+
+    def __init__(self, dut: Any, latency: tuple[int, int], stall: float):
+        self.dut = dut
+        self.config = AcceleratorConfig(**parameters()["config"])
+        self.memory = bytearray(random_source("memory").randbytes(BASE + SIZE))
+        self.reads = [
+            AxiReads(dut, f"m_axi_{port}_", self.memory, random_source(f"reads{port}"), latency, stall)
+            for port in range(self.config.memory_ports)
+        ]
+        self.writes = AxiWrites(dut, "m_axi_0_", self.memory, random_source("writes"), latency, stall)
+        self.lite = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
+        self.last_code = 0
+
+    @classmethod
+    async def begin(cls, dut: Any, latency: tuple[int, int] = (5, 60), stall: float = 0.2) -> Host:
+        await start(dut)
+        host = cls(dut, latency, stall)
+        for register, value in ((Register.BASE, BASE), (Register.PROGRAM, PROGRAM), (Register.WATCHDOG, 2000)):
+            await host.write(register, value)
+        return host
+
+    async def write(self, register: int, value: int) -> None:
+        await self.lite.write_dword(register, value)
+
+    async def read(self, register: int) -> int:
+        return await self.lite.read_dword(register)
+
+    async def run(self, program: list[bytes], count: int | None = None) -> int:
+        """Start the program and wait until it is no longer busy; the answer is STATUS."""
+        text = b"".join(program)
+        self.memory[BASE + PROGRAM : BASE + PROGRAM + len(text)] = text
+        await self.write(Register.COUNT, len(program) if count is None else count)
+        await self.write(Register.CONTROL, 1)
+        for _ in range(3000):
+            status = await self.read(Register.STATUS)
+            if not status & BUSY:
+                return status
+        raise TimeoutError("still busy")
+
+    async def expect_fault(self, program: list[bytes], code: Fault, engine: int, index: int, count: int | None = None) -> None:
+        status = await self.run(program, count)
+        word = await self.read(Register.FAULT)
+        got = (status, word & 0xFF, word >> 8 & 0xF, word >> 16)
+        assert got == (FAULT, code, engine, index), f"got {got}, want fault {code.name}, engine {engine}, index {index}"
+        assert not any(port.address.open for port in (*self.reads, self.writes))
+
+    async def copy(self, seed: str = "copy") -> None:
+        """Random rectangles from DRAM to the scratchpad and back."""
+        rng, bytes_ = random_source(seed), self.config.word_bytes
+        program, wants, loads = [], {}, 0
+        at = 0
+        for number in range(parameters().get("rectangles", 8)):
+            rows, words = rng.randint(1, 5), rng.randint(1, 7)
+            stride, back = words + rng.randint(0, 3), words + rng.randint(0, 3)
+            source, target = rng.randrange(64) * bytes_, number * 64 * bytes_
+            at = at if at + rows * words <= self.config.spad_words // 2 else 0
+            load = dict(dram_addr=IMAGE + source, dram_stride=stride * bytes_, spad_addr=at)
+            store = dict(dram_addr=RESULT + target, dram_stride=back * bytes_, spad_addr=at)
+            shape = dict(spad_stride=words, rows=rows, row_words=words)
+            program.append(encode(Opcode.LOAD, dict(load, **shape, engine=Engine.LOAD, wait1=number)))
+            loads += 1
+            program.append(encode(Opcode.STORE, dict(store, **shape, engine=Engine.STORE, wait0=loads)))
+            for row in range(rows):
+                begin = BASE + IMAGE + source + row * stride * bytes_
+                want = bytes(self.memory[begin : begin + words * bytes_])
+                wants[BASE + RESULT + target + row * back * bytes_] = want
+            at += rows * words
+        before = self.writes.written
+        status = await self.run([*program, encode(Opcode.HALT, {})])
+        assert status == DONE, f"status {status}, fault {await self.read(Register.FAULT):#x}"
+        for address, want in wants.items():
+            assert self.memory[address : address + len(want)] == want, f"wrong data at {address:#x}"
+        assert self.writes.written - before == sum(len(want) for want in wants.values())
+
+
+def transfer(opcode: Opcode, **fields: int) -> bytes:
+    """A load or store of four words with a few fields given."""
+    engine = Engine.LOAD if opcode == Opcode.LOAD else Engine.STORE
+    usual = dict(engine=engine, dram_addr=IMAGE, rows=1, row_words=4)
+    return encode(opcode, usual | fields)
+
+
+HALT = encode(Opcode.HALT, {})
+LOAD = transfer(Opcode.LOAD)
+STORE = transfer(Opcode.STORE, dram_addr=RESULT)
+
+
+@cocotb.test()
+async def registers(dut: Any) -> None:
+    host = await Host.begin(dut)
+    config = host.config
+    assert await host.read(Register.ID) == IDENTITY
+    shape = config.lanes | config.array_out << 8 | config.depthwise_units << 16 | config.spad_words // 256 << 24
+    assert await host.read(Register.SHAPE) == shape
+    assert await host.read(Register.PROGRAM) == PROGRAM
+    assert await host.read(Register.STATUS) == 0
+    await host.lite.write(Register.WATCHDOG + 1, b"\x12")  # a single byte lane
+    assert await host.read(Register.WATCHDOG) == (2000 & 0xFF) | 0x1200
+    assert await host.read(0x3C) == 0
+
+
+@cocotb.test()
+async def copies(dut: Any) -> None:
+    host = await Host.begin(dut)
+    await host.write(Register.IRQ, 1)
+    for turn in range(3):
+        await host.copy(f"copy{turn}")
+        assert int(dut.irq.value) == 1
+    await cycles(dut, 50)
+    total = await host.read(Register.CYCLES)
+    for engine in range(len(host.config.engines)):
+        row = [await host.read(Register.COUNTERS + 32 * engine + 4 * counter) for counter in Counter]
+        assert sum(row) == total, f"engine {engine}: counters {row} do not add up to {total} cycles"
+        if engine < Engine.POINTWISE:
+            assert row[Counter.BUSY] > 0 and row[Counter.TOKEN] > 0
+
+
+@cocotb.test()
+async def full_rate(dut: Any) -> None:
+    """A load and a store of many words take little more than one cycle a beat at a latency of 45 cycles."""
+    host = await Host.begin(dut, latency=(45, 45), stall=0)
+    words = host.config.spad_words // 2
+    shape = dict(rows=words // 16, row_words=16, dram_stride=16 * host.config.word_bytes, spad_stride=16)
+    program = [transfer(Opcode.LOAD, **shape), transfer(Opcode.LOAD, **shape, spad_addr=words)]
+    program += [transfer(Opcode.STORE, **shape | dict(dram_addr=RESULT, wait0=2)), HALT]
+    assert await host.run(program) == DONE
+    beats = words * host.config.word_beats
+    for engine, count in ((Engine.LOAD, 2 * beats), (Engine.STORE, beats)):
+        row = [await host.read(Register.COUNTERS + 32 * engine + 4 * counter) for counter in Counter]
+        assert row[Counter.BUSY] == count
+        if host.config.memory_ports == 2:
+            assert row[Counter.MEMORY] <= 70, f"engine {engine}: {row[Counter.MEMORY]} cycles lost of {count}"
+
+
+@cocotb.test()
+async def faults(dut: Any) -> None:
+    """Every fault is answered with code, engine and index, and a reset (or the next start) recovers."""
+    host = await Host.begin(dut)
+    words = host.config.spad_words
+    await host.copy()
+    await host.expect_fault([LOAD, bytes(INSTRUCTION_BYTES), HALT], Fault.OPCODE, 0, 1)
+    await host.write(Register.CONTROL, 2)
+    await host.copy()
+    await host.expect_fault([LOAD, encode(Opcode.LOAD, {"engine": 1}), HALT], Fault.OPCODE, 1, 1)
+    beyond = 3 + host.config.depthwise_units
+    await host.expect_fault([encode(Opcode.DEPTHWISE, {"engine": beyond}), HALT], Fault.OPCODE, beyond, 0)
+    await host.expect_fault([LOAD, STORE], Fault.OPCODE, 0, 2)
+    await host.expect_fault([HALT], Fault.OPCODE, 0, 0, count=0)
+    await host.expect_fault([transfer(Opcode.LOAD, param_beats=1), HALT], Fault.UNSUPPORTED, 0, 0)
+    await host.expect_fault([LOAD, transfer(Opcode.STORE, rows=0), HALT], Fault.UNSUPPORTED, 1, 1)
+    await host.expect_fault([LOAD, transfer(Opcode.LOAD, spad_addr=words - 2), HALT], Fault.ADDRESS, 0, 1)
+    await host.expect_fault([STORE, transfer(Opcode.STORE, spad_addr=words - 2), HALT], Fault.ADDRESS, 1, 1)
+    await host.copy()
+    await host.expect_fault([STORE, transfer(Opcode.LOAD, wait1=2), HALT], Fault.WATCHDOG, 0, 1)
+    await host.write(Register.CONTROL, 2)
+    assert await host.read(Register.STATUS) == 0 and await host.read(Register.FAULT) == 0
+    assert await host.read(Register.PROGRAM) == PROGRAM
+    await host.copy()
+
+
+@cocotb.test()
+async def bus_errors(dut: Any) -> None:
+    host = await Host.begin(dut)
+    long = dict(rows=8, row_words=16, dram_stride=16 * host.config.word_bytes, spad_stride=0)
+    word = BASE + IMAGE + 5 * host.config.word_bytes
+    for port in host.reads:
+        port.bad = range(word, word + 8)
+    await host.expect_fault([LOAD, transfer(Opcode.LOAD, **long), transfer(Opcode.LOAD, **long), HALT], Fault.READ, 0, 1)
+    for port in host.reads:
+        port.bad = range(BASE + PROGRAM + 64, BASE + PROGRAM + 72)
+    await host.expect_fault([LOAD, LOAD, HALT], Fault.READ, 0, 1)
+    for port in host.reads:
+        port.bad = range(0)
+    host.writes.bad = range(BASE + RESULT, BASE + RESULT + 8)
+    away = long | dict(dram_addr=RESULT + 0x400)
+    await host.expect_fault([transfer(Opcode.STORE, **away), STORE, transfer(Opcode.STORE, **away), HALT], Fault.WRITE, 1, 1)
+    host.writes.bad = range(0)
+    await host.copy()
+
+
+@cocotb.test()
+async def reset_while_running(dut: Any) -> None:
+    """A soft reset in the middle of bursts leaves the bus clean, a start while busy changes nothing."""
+    host = await Host.begin(dut)
+    long = dict(rows=8, row_words=16, dram_stride=16 * host.config.word_bytes, spad_stride=0)
+    program = [transfer(Opcode.LOAD, **long), transfer(Opcode.STORE, **long | dict(dram_addr=RESULT)), HALT]
+    text = b"".join(program)
+    rng = random_source("reset")
+    for _ in range(8):
+        host.memory[BASE + PROGRAM : BASE + PROGRAM + len(text)] = text
+        await host.write(Register.COUNT, len(program))
+        await host.write(Register.CONTROL, 1)
+        await cycles(dut, rng.randint(0, 300))
+        await host.write(Register.CONTROL, 1)
+        await host.write(Register.CONTROL, 2)
+        while await host.read(Register.STATUS):
+            pass
+        assert not any(port.address.open for port in (*host.reads, host.writes))
+    await host.copy()
