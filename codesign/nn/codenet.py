@@ -6,8 +6,6 @@ The float network, its calibration form and the quantised network are one module
 
 from __future__ import annotations
 
-import copy
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -82,10 +80,29 @@ def calibrate(model: nn.Module, batches: list[Tensor]) -> None:
     model.train(training)
 
 
+def clone(model: CoDeNet) -> CoDeNet:
+    """A trainable copy with the same quantiser modes (scripted Brevitas modules do not survive `deepcopy`)."""
+    twin = CoDeNet(model.config)
+    twin.load_state_dict(model.state_dict())
+    for mine, theirs in zip(twin.modules(), model.modules(), strict=True):
+        if isinstance(mine, ConvUnit):
+            mine.quantised = theirs.quantised
+        elif isinstance(mine, ActQuant):
+            mine.enabled = theirs.enabled
+    return twin.to(memory_format=torch.channels_last).train(model.training)
+
+
+def is_fused(model: nn.Module) -> bool:
+    """Whether every unit is in its deployed form: no BN, a bias."""
+    return all(u.bn is None and u.conv.bias is not None for u in model.modules() if isinstance(u, ConvUnit))
+
+
 @torch.no_grad()
 def fuse(model: CoDeNet) -> CoDeNet:
     """A copy in eval mode with BN folded into weights and biases (running statistics); every unit has a bias."""
-    fused = copy.deepcopy(model).eval()
+    if is_fused(model):
+        return model.eval()
+    fused = clone(model).eval()
     for unit in [m for m in fused.modules() if isinstance(m, ConvUnit)]:
         conv, bn = unit.conv, unit.bn
         bias = torch.zeros(conv.weight.shape[0]) if conv.bias is None else conv.bias.detach().clone()

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pascal VOC folders: JPEGImages/, Annotations/*.xml, ImageSets/Main/<split>.txt, for any class list.
+
+Boxes are (xmin, ymin, xmax, ymax) in continuous pixel edges: VOC's 1-based inclusive corners minus (1, 1, 0, 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from codesign.errors import UserError
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
+_ALIASES = {"train": ("trainval", "train"), "test": ("test", "val")}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One annotated image. boxes float32 [n, 4], labels int64 [n], difficult bool [n]."""
+
+    name: str
+    image: Path
+    boxes: np.ndarray
+    labels: np.ndarray
+    difficult: np.ndarray
+
+
+def load_image(path: Path) -> np.ndarray:
+    """uint8 RGB [H, W, 3]; a missing, truncated or foreign file is a `UserError`."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such image") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: not a readable image ({error})") from None
+
+
+def read_names(folder: Path, split: str) -> list[str]:
+    """Image names of a split. 'train' also means trainval.txt (preferred), 'test' also val.txt."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such data folder")
+    main = folder / "ImageSets" / "Main"
+    for alias in _ALIASES.get(split, (split,)):
+        path = main / f"{alias}.txt"
+        if path.is_file():
+            names = [line.split()[0] for line in path.read_text(errors="replace").splitlines() if line.split()]
+            if not names:
+                raise UserError(f"{path}: lists no images")
+            bad = next((n for n in names if "/" in n or "\\" in n or n.startswith(".")), None)
+            if bad is not None:
+                raise UserError(f"{path}: {bad!r} is not a plain image name")
+            return names
+    raise UserError(f"{main}: no list for split {split!r}; expected one of {_ALIASES.get(split, (split,))} as .txt")
+
+
+def read_classes(folder: Path) -> list[str]:
+    """Class names: labels.txt (one a line, in order) if there is one, else all names in Annotations/, sorted."""
+    folder = Path(folder)
+    listed = folder / "labels.txt"
+    if listed.is_file():
+        names = [line.strip() for line in listed.read_text().splitlines() if line.strip()]
+        if not names or len(set(names)) != len(names):
+            raise UserError(f"{listed}: must hold distinct class names, one a line")
+        return names
+    files = sorted((folder / "Annotations").glob("*.xml"))
+    found = {_text(o, "name", f) for f in files for o in _parse(f).iter("object")}
+    if not found:
+        raise UserError(f"{folder}: no labels.txt and no object in Annotations/")
+    return sorted(found)
+
+
+def read_split(folder: Path, split: str, classes: list[str]) -> list[Sample]:
+    """Every sample of a split, in the list's order."""
+    return [read_sample(Path(folder), name, classes) for name in read_names(folder, split)]
+
+
+def read_sample(folder: Path, name: str, classes: list[str]) -> Sample:
+    """One image's annotation, checked."""
+    path = folder / "Annotations" / f"{name}.xml"
+    index = {c: i for i, c in enumerate(classes)}
+    boxes, labels, difficult = [], [], []
+    for entry in _parse(path).iter("object"):
+        label = _text(entry, "name", path)
+        if label not in index:
+            raise UserError(f"{path}: class {label!r} is not one of the model's {len(classes)} classes")
+        boxes.append(_box(entry, path))
+        labels.append(index[label])
+        difficult.append((entry.findtext("difficult") or "0").strip() == "1")
+    return Sample(
+        name, _image_path(folder, name), np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64),
+        np.array(difficult, bool),
+    )  # fmt: skip
+
+
+def write_annotation(path: Path, image_name: str, size: tuple[int, int], boxes: np.ndarray, names: list[str]) -> None:
+    """Write one VOC annotation; size is (height, width), boxes integer pixel edges [n, 4]."""
+    root = ElementTree.Element("annotation")
+    ElementTree.SubElement(root, "filename").text = image_name
+    node = ElementTree.SubElement(root, "size")
+    for tag, value in (("width", size[1]), ("height", size[0]), ("depth", 3)):
+        ElementTree.SubElement(node, tag).text = str(value)
+    for box, label in zip(boxes, names, strict=True):
+        entry = ElementTree.SubElement(root, "object")
+        ElementTree.SubElement(entry, "name").text = label
+        ElementTree.SubElement(entry, "difficult").text = "0"
+        corners = ElementTree.SubElement(entry, "bndbox")
+        values = (int(box[0]) + 1, int(box[1]) + 1, int(box[2]), int(box[3]))
+        for tag, value in zip(("xmin", "ymin", "xmax", "ymax"), values, strict=True):
+            ElementTree.SubElement(corners, tag).text = str(value)
+    ElementTree.indent(root)
+    path.write_text(ElementTree.tostring(root, encoding="unicode") + "\n")
+
+
+def _parse(path: Path) -> ElementTree.Element:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if "<!DOCTYPE" in text or "<!ENTITY" in text:
+            raise UserError(f"{path}: annotations with a document type are refused")
+        return ElementTree.fromstring(text)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such annotation") from None
+    except (ElementTree.ParseError, UnicodeDecodeError, OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable annotation ({error})") from None
+
+
+def _text(node: ElementTree.Element, tag: str, path: Path) -> str:
+    value = (node.findtext(tag) or "").strip()
+    if not value:
+        raise UserError(f"{path}: an object lacks <{tag}>")
+    return value
+
+
+def _box(entry: ElementTree.Element, path: Path) -> tuple[float, float, float, float]:
+    corners = entry.find("bndbox")
+    if corners is None:
+        raise UserError(f"{path}: an object lacks <bndbox>")
+    try:
+        x0, y0, x1, y1 = (float(_text(corners, tag, path)) for tag in ("xmin", "ymin", "xmax", "ymax"))
+    except ValueError:
+        raise UserError(f"{path}: a box corner is not a number") from None
+    if not np.all(np.isfinite([x0, y0, x1, y1])) or x1 < x0 or y1 < y0:
+        raise UserError(f"{path}: box ({x0:g}, {y0:g}, {x1:g}, {y1:g}) is not min to max")
+    return x0 - 1, y0 - 1, x1, y1
+
+
+def _image_path(folder: Path, name: str) -> Path:
+    for suffix in _SUFFIXES:
+        path = folder / "JPEGImages" / (name + suffix)
+        if path.is_file():
+            return path
+    raise UserError(f"{folder / 'JPEGImages' / name}: no image file with one of {_SUFFIXES[:3]}")

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training checkpoints: one safetensors file (model, average, optimiser), JSON metadata, atomic replacement."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from codesign.errors import UserError
+from codesign.train.ema import Ema
+
+SCHEMA = "codesign-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a checkpoint belongs to: epochs done, and the fingerprint of network, recipe and data."""
+
+    epoch: int
+    fingerprint: str
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def atomic_save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write a safetensors file beside `path`, then rename it over: readers see the old file or the new one."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({k: v.detach().contiguous() for k, v in tensors.items()}, str(temporary), metadata=metadata)
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: cannot write ({error})") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_checkpoint(
+    path: Path, progress: Progress, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer
+) -> None:
+    """Everything a killed run needs to go on exactly."""
+    tensors = {f"model/{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"ema/{k}": v for k, v in ema.average.items()}
+    for number, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser/{number}/{k}": torch.as_tensor(v) for k, v in state.items()}
+    tensors = {k: v.clone() for k, v in tensors.items()}  # safetensors refuses shared storage
+    metadata = {"schema": SCHEMA, "epoch": str(progress.epoch), "fingerprint": progress.fingerprint,
+                "metrics": progress.metrics, "ema_steps": str(ema.steps)}  # fmt: skip
+    atomic_save(tensors, path, {"codesign": json.dumps(metadata)})
+
+
+def read_progress(path: Path) -> Progress:
+    """Metadata only."""
+    meta = _metadata(path)
+    return Progress(int(meta["epoch"]), str(meta["fingerprint"]), dict(meta["metrics"]))
+
+
+def load_checkpoint(path: Path, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer | None) -> None:
+    """Restore a checkpoint into freshly built objects of the same structure."""
+    meta = _metadata(path)
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "ema": {}, "optimiser": {}}
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            for key in file.keys():  # noqa: SIM118 (safe_open is not a mapping)
+                part, _, name = key.partition("/")
+                parts[part][name] = file.get_tensor(key)
+        model.load_state_dict(parts["model"])
+        ema.load(parts["ema"], int(meta["ema_steps"]))
+    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+        raise UserError(f"{path}: damaged checkpoint ({str(error).splitlines()[0]})") from None
+    if optimiser is not None:
+        _load_optimiser(optimiser, parts["optimiser"])
+
+
+def _load_optimiser(optimiser: torch.optim.Optimizer, flat: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in flat.items():
+        number, _, name = key.partition("/")
+        state.setdefault(int(number), {})[name] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            meta = json.loads((file.metadata() or {}).get("codesign", "{}"))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UserError(f"{path}: not a checkpoint ({error})") from None
+    if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
+        raise UserError(f"{path}: not a checkpoint of this program")
+    return meta

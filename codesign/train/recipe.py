@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hyper-parameters of one training run, frozen and JSON-serialisable."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+from codesign.data.augment import Augment
+from codesign.errors import UserError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Float stage, then quantisation-aware stage; both AdamW with warm-up and cosine decay."""
+
+    float_epochs: int = 24
+    qat_epochs: int = 8
+    batch: int = 8
+    qat_batch: int = 16
+    lr: float = 4e-3
+    qat_lr: float = 5e-4
+    weight_decay: float = 1e-4  # not on BN, biases and activation ranges
+    warmup_steps: int = 100
+    clip: float = 10.0
+    ema: float = 0.997
+    size_weight: float = 0.1
+    bf16: bool = True  # autocast; the second half of the quantised stage always runs in float32
+    freeze_bn: float = 0.3  # last share of the quantised stage with BN on running statistics, as deployed
+    calibration_batches: int = 8
+    seed: int = 1
+    threads: int = 1
+    augment: Augment = Augment()
+
+    def __post_init__(self) -> None:
+        if self.float_epochs < 0 or self.qat_epochs < 0 or self.float_epochs + self.qat_epochs == 0:
+            raise UserError("recipe: needs at least one epoch")
+        if min(self.batch, self.qat_batch) < 1 or self.threads < 1 or self.lr <= 0 or self.qat_lr <= 0:
+            raise UserError("recipe: batch, threads and learning rates must be positive")
+        if not 0 <= self.ema < 1 or not 0 <= self.freeze_bn <= 1:
+            raise UserError("recipe: ema must be in 0..1 (exclusive), freeze_bn in 0..1")
+
+    @property
+    def epochs(self) -> int:
+        """All epochs, float then quantised."""
+        return self.float_epochs + self.qat_epochs
+
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(values: dict[str, object]) -> Recipe:
+        """The inverse of `to_json`."""
+        known = {f.name for f in fields(Recipe)}
+        if not isinstance(values, dict) or set(values) - known:
+            raise UserError("recipe: unknown field or not a JSON object")
+        plain = dict(values)
+        if isinstance(plain.get("augment"), dict):
+            aug = dict(plain["augment"])  # type: ignore[call-overload]
+            aug["scale"] = tuple(aug["scale"])
+            plain["augment"] = Augment(**aug)
+        return Recipe(**plain)  # type: ignore[arg-type]
