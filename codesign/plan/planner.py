@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codesign.errors import UserError
-from codesign.graph.ir import Graph
+from codesign.graph.ir import DeformConv, Graph
 from codesign.plan.emit import Buffer, Emitter, Rows
 from codesign.plan.groups import Group, is_pointwise, is_stem, make_groups
 from codesign.plan.memory import Allocator, NoRoom
@@ -60,25 +60,59 @@ class _Planner:
                 self._plane_address(p)
 
     def run(self, index: int, group: Group) -> None:
-        """Choose the group's shape, emit it, free what nobody reads any more."""
-        shape, steps = self._choose(group)
+        """Emit the group and free what nobody reads any more.
+
+        First choice: fused. Then its nodes one by one, then (plane-wise nodes) some planes at a time.
+        """
+        if not self._run_part(group, slice(None), False):
+            for single in group.split():
+                if not self._run_part(single, slice(None), False):
+                    self._run_in_parts(single)
+        self._release(index)
+
+    def _run_in_parts(self, group: Group) -> None:
+        planes = len(self.layout.views[group.nodes[0].output].planes)
+        at, size = 0, planes if is_pointwise(group.nodes[0]) else -(-planes // 2)
+        while at < planes:
+            if self._run_part(group, slice(at, at + size), size == 1 or size == planes):
+                at += size
+            elif size > 1 and size < planes:
+                size = -(-size // 2)
+            else:
+                raise UserError(
+                    f"{group.name}: one row of its tensors does not fit a scratchpad of {self.config.spad_words} words; "
+                    "use a smaller input or a board setting with more spad_words"
+                )
+
+    def _run_part(self, group: Group, part: slice, spill_inputs: bool) -> bool:
+        """Emit (a part of the planes of) a group; False if it does not fit. Maps it does not read are spilled for it."""
+        found = self._first_fit(group, part)
+        while found is None:
+            if not self._spill_one(group, spill_inputs):
+                return False
+            found = self._first_fit(group, part)
+        shape, steps = found
         self.shapes[group.name] = shape
         out = group.nodes[-1].output
         buffers: dict[tuple, dict[int, Buffer]] = {}
         if shape.resident:
-            view = self.layout.views[out]
-            height, width = self.graph.tensors[out].shape[1:]
-            start = self._memory.take_low(len(view.planes) * height * width)
-            self._blocks[out] = start
-            for i, p in enumerate(view.planes):
-                self._resident[p] = Buffer(start + i * height * width, 0, height, width)
-            buffers[(out,)] = {p: self._resident[p] for p in view.planes}
+            if out not in self._blocks:
+                self._make_resident(out)
+            buffers[(out,)] = {p: self._resident[p] for p in self.layout.views[out].planes[part]}
         else:
             for p in self.layout.views[out].planes:
                 self._plane_address(p)
         for step in steps:
             self._do(step, buffers)
-        self._release(index)
+        return True
+
+    def _make_resident(self, tensor: str) -> None:
+        planes = self.layout.views[tensor].planes
+        height, width = self.graph.tensors[tensor].shape[1:]
+        start = self._memory.take_low(len(planes) * height * width)
+        self._blocks[tensor] = start
+        for i, p in enumerate(planes):
+            self._resident[p] = Buffer(start + i * height * width, 0, height, width)
 
     def finish(self) -> Plan:
         """Lay program, parameters and data out in DRAM and resolve the addresses."""
@@ -113,25 +147,14 @@ class _Planner:
 
     # -- choosing -------------------------------------------------------------------------------------------------
 
-    def _choose(self, group: Group) -> tuple[Shape, list]:
-        """The first shape that fits; maps no longer needed soon are spilled to DRAM when none does."""
-        while True:
-            found = self._first_fit(group)
-            if found is not None:
-                return found
-            if not self._spill_one(group):
-                raise UserError(
-                    f"{group.name}: one row of its tensors does not fit a scratchpad of {self.config.spad_words} words; "
-                    "use a smaller input or a board setting with more spad_words"
-                )
-
-    def _first_fit(self, group: Group) -> tuple[Shape, list] | None:
+    def _first_fit(self, group: Group, part: slice) -> tuple[Shape, list] | None:
+        """The first shape that fits, and its steps."""
         out = group.nodes[-1].output
         _, height, width = self.graph.tensors[out].shape
         stem = is_stem(group.nodes[0], self.graph, self.layout)
         in_dram = frozenset(p for p in self._dram if p not in self._resident)
-        strips = StripPlanner(self.graph, self.layout, group, in_dram, self.config.lanes, stem)
-        for resident in (True, False) if self._may_stay(out) else (False,):
+        strips = StripPlanner(self.graph, self.layout, group, in_dram, self.config.lanes, stem, part)
+        for resident in self._homes(out):
             for shape in shapes(height, width, resident):
                 if resident and shape.halo and shape.rows * width < 64 and shape.rows < height:
                     continue  # tiny strips only to keep the output here: rather store it
@@ -139,6 +162,14 @@ class _Planner:
                 if self._fits(steps, out, shape):
                     return shape, steps
         return None
+
+    def _homes(self, out: str) -> tuple[bool, ...]:
+        """Whether the output may stay in the scratchpad; a map already begun keeps its home."""
+        if out in self._blocks:
+            return (True,)
+        if any(p in self._dram for p in self.layout.views[out].planes):
+            return (False,)
+        return (True, False) if self._may_stay(out) else (False,)
 
     def _may_stay(self, out: str) -> bool:
         """Outputs of the network go to DRAM; a map must leave a quarter of the scratchpad for later strips."""
@@ -152,7 +183,7 @@ class _Planner:
         memory = self._memory.copy()
         held: dict[tuple, int] = {}
         try:
-            if shape.resident:
+            if shape.resident and out not in self._blocks:
                 _, height, width = self.graph.tensors[out].shape
                 memory.take_low(len(self.layout.views[out].planes) * height * width)
             for step in steps:
@@ -214,7 +245,7 @@ class _Planner:
         offsets = None
         if len(node.inputs) == 2:
             offset_view, offset_sources = self._inputs(node.inputs[1], step, buffers)
-            offsets = offset_sources[offset_view.planes[0]]
+            offsets = offset_sources[_offset_plane(node, offset_view)]
         for plane in planes:
             source = self._output_plane(node.output, node.inputs[0], plane)
             turn = sorted(targets).index(plane)
@@ -228,7 +259,8 @@ class _Planner:
     def _inputs(self, name: str, step: Compute, buffers) -> tuple[View, dict[int, Buffer]]:
         view = self.layout.views[name]
         strip = buffers[step.sources[name]] if name in step.sources else {}
-        return view, {p: strip[p] if p in strip else self._resident[p] for p in view.planes}
+        here = {**self._resident, **strip}
+        return view, {p: here[p] for p in view.planes if p in here}
 
     # -- memory ---------------------------------------------------------------------------------------------------
 
@@ -254,17 +286,17 @@ class _Planner:
         for p in self.layout.views[tensor].planes:
             self._resident.pop(p, None)
 
-    def _spill_one(self, group: Group) -> bool:
-        """Move the resident map whose next reader is farthest to DRAM; False when nothing is left to move."""
-        if not self._blocks:
-            return False
+    def _spill_one(self, group: Group, inputs: bool) -> bool:
+        """Move the resident map whose last reader is farthest to DRAM, the group's inputs only if ``inputs``.
+
+        False when nothing is left to move.
+        """
         used = {p for node in group.nodes for name in node.inputs for p in self.layout.views[name].planes}
-
-        def rank(tensor: str) -> tuple[bool, int]:
-            planes = self.layout.views[tensor].planes
-            return (not used & set(planes), max(self._last_use.get(p, -1) for p in planes))
-
-        tensor = max(self._blocks, key=rank)
+        own = {node.output for node in group.nodes}
+        movable = [t for t in self._blocks if t not in own and (inputs or not used & set(self.layout.views[t].planes))]
+        if not movable:
+            return False
+        tensor = max(movable, key=lambda t: max(self._last_use.get(p, -1) for p in self.layout.views[t].planes))
         for p in self.layout.views[tensor].planes:
             buffer = self._resident[p]
             self._emitter.store(tensor, self._plane_address(p), buffer, buffer.row0, buffer.row1)
@@ -281,6 +313,17 @@ class _Planner:
         start = self._dram_end
         self._dram_end = -(-(start + size) // 128) * 128
         return start
+
+
+def _offset_plane(node: DeformConv, view: View) -> int:
+    """The plane of the offsets; the gather engine takes channel i from lane i."""
+    expected = np.arange(len(view.channels))
+    if view.up or len(view.planes) > 1 or (view.channels[:, 1] != expected).any():
+        raise UserError(
+            f"{node.name}: its {len(view.channels)} offset channels must be a convolution's whole output that fits one word; "
+            "use the square form, or an accelerator with more lanes"
+        )
+    return view.planes[0]
 
 
 def _align(value: int) -> int:

@@ -14,8 +14,8 @@ from codesign.plan.emit import geometry, input_rows
 from codesign.plan.groups import Group, is_pointwise
 from codesign.plan.views import Layout
 
-IMAGE = "image"  #: key of the packed input picture
-WINDOW = "window"  #: key of the stem's gathered windows
+IMAGE = "<image>"  #: key of the packed input picture
+WINDOW = "<window>"  #: key of the stem's gathered windows
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,22 @@ class Compute:
 
 @dataclass(frozen=True)
 class Shape:
-    """A way to run a group: rows per strip, "whole" or "halo", output resident or not."""
+    """A way to run a group: rows per strip, "whole" or "halo", output resident or not, inputs loaded a strip ahead."""
 
     rows: int
     halo: bool
     resident: bool
+    ahead: bool = True
 
 
 class StripPlanner:
-    """Makes the step list of one group for a given `Shape`. ``in_dram`` says which planes must be loaded."""
+    """Makes the step list of one group for a given `Shape`. ``in_dram`` says which planes must be loaded; ``part``
+    restricts a group of one plane-wise node to some of its planes (positions)."""
 
-    def __init__(self, graph: Graph, layout: Layout, group: Group, in_dram: frozenset[int], lanes: int, stem: bool):
+    def __init__(
+        self, graph: Graph, layout: Layout, group: Group, in_dram: frozenset[int], lanes: int, stem: bool, part: slice = slice(None)
+    ):
+        self._part = part
         self._graph, self._layout, self._group, self._dram = graph, layout, group, in_dram
         self._lanes, self._stem = lanes, stem
         self._out = group.nodes[-1].output
@@ -97,9 +102,10 @@ class StripPlanner:
         if not shape.halo:
             steps += [self._take_rows(name, (name,), 0, self._stored(name)[0]) for name in self._inner_names()]
         depth = max(self._group.stages)
-        for slot in range(-1, len(starts) + depth):
-            if slot + 1 < len(starts):
-                steps += self._loads(slot + 1, needs[slot + 1])
+        ahead = int(shape.ahead)
+        for slot in range(-ahead, len(starts) + depth):
+            if slot + ahead < len(starts):
+                steps += self._loads(slot + ahead, needs[slot + ahead])
             for stage in range(depth + 1):
                 if 0 <= slot - stage < len(starts):
                     steps += self._stage(stage, slot - stage, needs[slot - stage])
@@ -140,23 +146,24 @@ class StripPlanner:
         return self._graph.tensors[name].shape[1:]
 
     def _take_rows(self, name: str, key: tuple, first: int, stop: int) -> Take:
-        planes = (-1,) if name == WINDOW else self._layout.views[name].planes
+        planes = (-1,) if name == WINDOW else self._layout.views[name].planes[self._part]
         return Take(key, planes, first, stop, self._stored(name)[1])
 
     def _loads(self, strip: int, needs: dict[str, tuple[int, int]]) -> list:
         """Strip buffers of the inputs that are in DRAM."""
         steps: list = []
-        user = self._group.nodes[0].name
+        user = self._group.nodes[0]
         if self._stem:
             key = (IMAGE, strip)
             width = self._graph.input.shape[2] // (self._lanes // 4)
-            return [Take(key, (-1,), *needs[self._graph.input.name], width), Fetch(key, user)]
+            return [Take(key, (-1,), *needs[self._graph.input.name], width), Fetch(key, user.name)]
         for name in self._externals():
-            planes = tuple(p for p in self._layout.views[name].planes if p in self._dram)
+            part = self._part if name == user.inputs[0] else slice(None)
+            planes = tuple(p for p in self._layout.views[name].planes[part] if p in self._dram)
             if planes:
                 key = (name, strip)
                 width = self._layout.planes[planes[0]].width
-                steps += [Take(key, planes, *needs[name], width), Fetch(key, user)]
+                steps += [Take(key, planes, *needs[name], width), Fetch(key, user.name)]
         return steps
 
     def _externals(self) -> list[str]:
@@ -256,8 +263,9 @@ def shapes(height: int, width: int, resident: bool) -> list[Shape]:
     good = min(height, max(-(-128 // width), -(-height // 4)))
     rows = sorted({max(1, good >> i) for i in range(8)}, reverse=True)
     whole = [Shape(r, False, resident) for r in rows]
-    large = sorted({max(1, -(-height // n)) for n in (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 128, 256, 512)}, reverse=True)
-    return whole + [Shape(r, True, resident) for r in large]
+    large = sorted({max(1, -(-height // n)) for n in range(1, height + 1)}, reverse=True)
+    found = whole + [Shape(r, True, resident) for r in large]
+    return found + [Shape(1, True, resident, False)]
 
 
 __all__ = ["Compute", "Fetch", "Give", "Keep", "Shape", "StripPlanner", "Take", "geometry", "shapes"]
