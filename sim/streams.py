@@ -7,8 +7,8 @@
     await sink.expect(values)
 
 Every agent is a plain function that one coroutine calls at each rising edge: it sees the values just before
-the edge and drives those after it. A payload is one integer, as Amaranth emits a structure as one port; with a
-``layout`` (Amaranth `data.Layout`) it may be given, and is returned, as a dictionary.
+the edge and drives those after it. A payload is one integer, as Amaranth emits a structure as one port; with
+a ``layout`` (Amaranth `data.Layout`) it may be given, and is returned, as a dictionary.
 """
 
 from __future__ import annotations
