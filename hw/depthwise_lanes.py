@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a depthwise unit does with its taps: multiply and accumulate, or pick bytes."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from codesign.numeric import ACT_BITS, OPERAND_BITS
+from codesign.program.config import AcceleratorConfig
+from codesign.program.isa import Mode
+from hw.depthwise_params import WEIGHT_ROW
+from hw.gather import fetched_tap
+
+FLIP = 0x80  # between a pixel's byte and its code
+_STEP = data.StructLayout(
+    {
+        "mode": Mode,
+        "outside": 1,
+        "first": 1,
+        "last": 1,
+        "final": 1,
+        "high": 1,
+        "half": 1,
+        "tap": 6,
+        "pixel": 3,
+    }
+)
+
+
+def _delayed(m: Module, step: data.View, name: str) -> data.View:
+    later = Signal(_STEP, name=name, reset_less=True)
+    m.d.sync += later.eq(step)
+    return later
+
+
+class DepthwiseLanes(wiring.Component):
+    """Runs the taps of a pixel through the lanes: MAC into accumulators, MAX and WINDOW into a word of bytes.
+
+    One tap a cycle, two cycles for a tap with 8-bit weights; sums are complete `SUM_LATENCY` cycles after the
+    pixel's last tap, picked words `PICK_LATENCY`. The pipeline itself never stops: it takes the last tap of a pixel
+    only when ``room`` says that its result has a place, the serialiser will be free, and no result can overtake one
+    of the pixel before. An accumulator keeps only its low ``acc_bits`` bits.
+
+    Parameters: ``config``.
+    Members: ``taps``; ``weight_row`` and ``weights``, of `DepthwiseParams`; ``room``, and ``reserve`` for each
+    place taken; ``sums_done`` with ``sums``, ``sums_half`` and ``sums_final``, for one cycle; ``picked_done`` with
+    ``picked``; ``finished``: a MAC pixel's word has been written to the queue; ``step``: a tap is in the lanes.
+    """
+
+    PICK_LATENCY = 2  # operands, word
+    SUM_LATENCY = 4  # operands and weight row, registered weights, products, sums
+
+    def __init__(self, config: AcceleratorConfig):
+        self.config = config
+        super().__init__(
+            {
+                "taps": In(stream.Signature(fetched_tap(config))),
+                "weight_row": Out(WEIGHT_ROW),
+                "weights": In(data.ArrayLayout(signed(OPERAND_BITS), config.lanes)),
+                "room": In(1),
+                "reserve": Out(1),
+                "sums": Out(data.ArrayLayout(signed(config.acc_bits), config.lanes)),
+                "sums_done": Out(1),
+                "sums_half": Out(1),
+                "sums_final": Out(1),
+                "picked": Out(data.ArrayLayout(unsigned(8), config.lanes)),
+                "picked_done": Out(1),
+                "finished": In(1),
+                "step": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        tap = self.taps.payload.tap
+        now = Signal(_STEP)
+        low = Signal()  # the second cycle of a tap with 8-bit weights
+        m.d.comb += [now[name].eq(tap[name]) for name in ("mode", "outside", "half", "tap", "pixel", "final")]
+        m.d.comb += [
+            now.first.eq(tap.first & ~low),
+            now.last.eq(tap.last & (low | ~tap.w8)),
+            now.high.eq(tap.w8 & ~low),
+            self.step.eq(self.taps.valid & (~now.last | self._may_finish(m, now))),
+            self.taps.ready.eq(self.step & (low | ~tap.w8)),
+            self.reserve.eq(self.step & now.last),
+            self.weight_row.tap.eq(tap.tap),
+            self.weight_row.high.eq(now.high),
+            self.weight_row.half.eq(tap.half),
+        ]
+        with m.If(self.step):
+            m.d.sync += low.eq(tap.w8 & ~low)
+        valid = Signal()
+        s1 = _delayed(m, now, "s1_step")
+        word = Signal(data.ArrayLayout(signed(ACT_BITS), self.config.lanes), reset_less=True)
+        m.d.sync += valid.eq(self.step)
+        with m.If(self.step):
+            fill = Cat(tap.fill for _ in range(self.config.lanes))
+            m.d.sync += word.as_value().eq(Mux(tap.outside, fill, self.taps.payload.word))
+        self._multiply(m, valid & (s1.mode == Mode.MAC), s1, word)
+        self._pick(m, valid & (s1.mode != Mode.MAC), s1, word)
+        return m
+
+    def _may_finish(self, m: Module, now: data.View) -> Value:
+        """Whether the last tap of a pixel may go now; its result then moves on without asking again."""
+        spacing = self.config.lanes // self.config.depthwise_requant  # cycles a pixel stays in the serialiser
+        cooling, in_flight = Signal(range(spacing + 1)), Signal(8)
+        mac = now.mode == Mode.MAC
+        with m.If(self.reserve & mac):
+            m.d.sync += cooling.eq(spacing - 1)
+        with m.Elif(cooling != 0):
+            m.d.sync += cooling.eq(cooling - 1)
+        m.d.sync += in_flight.eq(in_flight + (self.reserve & mac) - self.finished)
+        return self.room & Mux(mac, cooling == 0, in_flight == 0)
+
+    def _multiply(self, m: Module, valid: Value, s1: data.View, word: data.View) -> None:
+        s2_valid, s3_valid = Signal(), Signal()
+        s2, s2_word, s2_weights = _delayed(m, s1, "s2_step"), Signal.like(word), Signal.like(self.weights)
+        s3 = _delayed(m, s2, "s3_step")
+        m.d.sync += [s2_valid.eq(valid), s3_valid.eq(s2_valid), self.sums_done.eq(s3_valid & s3.last)]
+        with m.If(valid):
+            m.d.sync += [s2_word.eq(word), s2_weights.eq(self.weights)]
+        with m.If(s3_valid):
+            m.d.sync += [self.sums_half.eq(s3.half), self.sums_final.eq(s3.final)]
+        for lane in range(self.config.lanes):
+            product = Signal(signed(ACT_BITS + OPERAND_BITS), name=f"product{lane}", reset_less=True)
+            with m.If(s2_valid):
+                m.d.sync += product.eq(s2_word[lane] * s2_weights[lane])
+            with m.If(s3_valid):
+                sum_ = self.sums[lane]
+                m.d.sync += sum_.eq(Mux(s3.first, 0, sum_) + Mux(s3.high, product << 4, product))
+
+    def _pick(self, m: Module, valid: Value, s1: data.View, word: data.View) -> None:
+        """MAX: the larger code of each lane. WINDOW: three bytes of one of the word's pixels to lanes 3t..3t+2."""
+        bits = (self.config.lanes // 4).bit_length() - 1
+        raw = word.as_value().word_select(s1.pixel[:bits], 32)
+        code = Signal(24)
+        m.d.comb += code.eq(Mux(s1.outside, raw[:24], raw[:24] ^ (FLIP * 0x010101)))
+        m.d.sync += self.picked_done.eq(valid & s1.last)
+        with m.If(valid):
+            for lane in range(self.config.lanes):
+                kept, new = self.picked[lane].as_signed(), word[lane]
+                placed = Mux(s1.tap == lane // 3, code.word_select(lane % 3, 8), Mux(s1.first, 0, kept))
+                larger = Mux(s1.first | (new > kept), new, kept)
+                m.d.sync += self.picked[lane].eq(Mux(s1.mode == Mode.MAX, larger, placed))

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the taps of a depthwise instruction lie."""
+
+from __future__ import annotations
+
+from amaranth import Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from codesign.numeric import CODE_MIN
+from codesign.program import isa
+from codesign.program.config import AcceleratorConfig
+from hw.depthwise_front import JOB
+from hw.layouts import ADDRESS_BITS
+
+COORDINATE = signed(17)  # 4095 + 4095 strides of up to 7, and an offset
+
+#: A tap as the lanes see it.
+TAP = data.StructLayout(
+    {
+        "mode": isa.Mode,
+        "outside": 1,  # not in the image: every lane reads `fill`
+        "fill": signed(8),
+        "first": 1,  # of its pixel
+        "last": 1,
+        "final": 1,  # last of its instruction
+        "tap": 6,
+        "w8": 1,
+        "half": 1,  # which buffer holds the parameters
+        "pixel": 3,  # WINDOW: which 4 bytes of the word
+    }
+)
+ADDRESSED_TAP = data.StructLayout({"addr": ADDRESS_BITS, "tap": TAP})
+
+#: A tap on its way through the address pipeline.
+_ORDER = data.StructLayout({"first": 1, "last": 1, "final": 1, "tap": 6})
+
+
+def times_small(factor: Value, value: Value) -> Value:
+    """``factor * value`` for a factor in -4..3, as additions: too small for a DSP."""
+    return Mux(factor[0], value, 0) + Mux(factor[1], value << 1, 0) - Mux(factor[2], value << 2, 0)
+
+
+class TapWalker(wiring.Component):
+    """Addresses of an instruction's taps, pixels in raster order, taps in theirs, inside the image or not.
+
+    One tap a cycle, four cycles of latency (displacement, coordinate, row, address), no bubble between pixels, three
+    between instructions. A deformed pixel waits for its offset word. A MAC instruction starts when its parameters
+    are loaded.
+
+    Parameters: ``config``.
+    Members: ``jobs``; ``offsets``, one word for every pixel of a deformed job; ``taps``; ``loaded``: the next MAC
+    job's parameters are in, ``started`` pulses when it has begun; ``starved``: it waits for them; ``busy``.
+    """
+
+    def __init__(self, config: AcceleratorConfig):
+        self.config = config
+        super().__init__(
+            {
+                "jobs": In(stream.Signature(JOB)),
+                "offsets": In(stream.Signature(unsigned(8 * config.lanes))),
+                "taps": Out(stream.Signature(ADDRESSED_TAP)),
+                "loaded": In(1),
+                "started": Out(1),
+                "starved": Out(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        self._job = Signal(JOB, reset_less=True)
+        self._active = Signal()
+        self._half = Signal()
+        self._valid = Signal(3)  # of the stages behind the walk, before the output register
+        self._move = Signal()  # the pipeline advances
+        self._order = Signal(_ORDER)
+        self._y, self._x = Signal(COORDINATE, reset_less=True), Signal(COORDINATE, reset_less=True)
+        self._ky, self._kx = Signal(3, reset_less=True), Signal(3, reset_less=True)
+        step = Signal()
+        deformed = self._job.deform != isa.Deform.NONE
+        m.d.comb += [
+            self._move.eq(~self.taps.valid | self.taps.ready),
+            step.eq(self._active & self._move & (self.offsets.valid | ~deformed)),
+            self.offsets.ready.eq(step & deformed & self._order.last),
+            self.busy.eq(self._active | self._valid.any() | self.taps.valid),
+        ]
+        self._walk(m, step)
+        self._start(m)
+        with m.If(self._move):
+            self._pipeline(m, step)
+        return m
+
+    def _start(self, m: Module) -> None:
+        """Take a job once the stages that look at the job's fields have done with the one before."""
+        job = self.jobs.payload
+        mac = job.mode == isa.Mode.MAC
+        free = ~self._active & ~self._valid[:2].any() & self._move
+        m.d.comb += [
+            self.jobs.ready.eq(free & (self.loaded | ~mac)),
+            self.started.eq(self.jobs.valid & self.jobs.ready & mac),
+            self.starved.eq(self.jobs.valid & free & mac & ~self.loaded),
+        ]
+        with m.If(self.jobs.valid & self.jobs.ready):
+            m.d.sync += [
+                self._job.eq(job),
+                self._active.eq(1),
+                self._y.eq(job.y0),
+                self._x.eq(job.x0),
+                self._ky.eq(0),
+                self._kx.eq(0),
+                self._order.tap.eq(0),
+                self._half.eq(self._half ^ mac),
+            ]
+
+    def _walk(self, m: Module, step: Signal) -> None:
+        """The position: ``job.rows`` and ``job.cols`` count down, ``job.cols`` of a row in a register of its own."""
+        job = self._job
+        cols_left = Signal(12, reset_less=True)
+        last_kx, last_col = self._kx == job.kw - 1, cols_left == 1
+        m.d.comb += [
+            self._order.first.eq(self._order.tap == 0),
+            self._order.last.eq(last_kx & (self._ky == job.kh - 1)),
+            self._order.final.eq(self._order.last & last_col & (job.rows == 1)),
+        ]
+        with m.If(self.jobs.valid & self.jobs.ready):
+            m.d.sync += cols_left.eq(self.jobs.payload.cols)
+        with m.If(step):
+            m.d.sync += [self._kx.eq(Mux(last_kx, 0, self._kx + 1)), self._order.tap.eq(self._order.tap + 1)]
+            with m.If(last_kx):
+                m.d.sync += self._ky.eq(self._ky + 1)
+            with m.If(self._order.last):
+                m.d.sync += [self._ky.eq(0), self._order.tap.eq(0)]
+                m.d.sync += [self._x.eq(self._x + job.stride), cols_left.eq(cols_left - 1)]
+                with m.If(last_col):
+                    m.d.sync += [self._x.eq(job.x0), self._y.eq(self._y + job.stride)]
+                    m.d.sync += [cols_left.eq(job.cols), job.rows.eq(job.rows - 1)]
+                with m.If(self._order.final):
+                    m.d.sync += self._active.eq(0)
+
+    def _displacement(self, k: Value, size: Value, distance: Value, pair: Value) -> Value:
+        """Of the tap from the pixel's base, along one axis."""
+        centre = size >> 1
+        square = centre + times_small((k - centre)[:3], distance)
+        plain = k + Mux(self._job.deform == isa.Deform.PAIRS, pair, 0)
+        return Mux(self._job.deform == isa.Deform.SQUARE, square, plain)
+
+    def _pipeline(self, m: Module, step: Signal) -> None:
+        job, word = self._job, self.offsets.payload
+        m.d.sync += self._valid.eq((self._valid << 1) | step)
+        pair = word.word_select(self._order.tap[: (self.config.lanes // 2 - 1).bit_length()], 16)
+        distance = word[:8].as_signed()
+
+        s1 = {name: Signal(COORDINATE, name=f"s1_{name}", reset_less=True) for name in ("y", "x", "dy", "dx")}
+        s1_order = Signal(_ORDER, reset_less=True)
+        m.d.sync += [s1["y"].eq(self._y), s1["x"].eq(self._x), s1_order.eq(self._order)]
+        m.d.sync += s1["dy"].eq(self._displacement(self._ky, job.kh, distance, pair[:8].as_signed()))
+        m.d.sync += s1["dx"].eq(self._displacement(self._kx, job.kw, distance, pair[8:].as_signed()))
+
+        s2_y, s2_x = (Signal(COORDINATE, name=f"s2_{axis}", reset_less=True) for axis in "yx")
+        s2_order = Signal(_ORDER, reset_less=True)
+        m.d.sync += [s2_y.eq(s1["y"] + s1["dy"]), s2_x.eq(s1["x"] + s1["dx"]), s2_order.eq(s1_order)]
+
+        s3_row, s3_x = Signal(ADDRESS_BITS, reset_less=True), Signal(12, reset_less=True)
+        s3_outside = Signal(reset_less=True)
+        s3_order = Signal(_ORDER, reset_less=True)
+        m.d.sync += [
+            s3_row.eq(Mux(job.up, s2_y[1:13], s2_y[:12]) * job.pitch),
+            s3_x.eq(Mux(job.up, s2_x[1:13], s2_x[:12])),
+            s3_outside.eq((s2_y < 0) | (s2_y >= job.in_h) | (s2_x < 0) | (s2_x >= job.in_w)),
+            s3_order.eq(s2_order),
+        ]
+        self._address(m, s3_row, s3_x, s3_outside, s3_order)
+
+    def _address(self, m: Module, row: Value, x: Value, outside: Value, order: data.View) -> None:
+        job, out = self._job, self.taps.payload
+        pixel_bits = (self.config.lanes // 4).bit_length() - 1
+        window = job.mode == isa.Mode.WINDOW
+        m.d.sync += [
+            self.taps.valid.eq(self._valid[2]),
+            out.addr.eq(job.src + row + Mux(window, x >> pixel_bits, x)),
+            out.tap.mode.eq(job.mode),
+            out.tap.outside.eq(outside),
+            out.tap.fill.eq(Mux(job.mode == isa.Mode.MAX, CODE_MIN, job.z_in)),
+            out.tap.w8.eq(job.w8),
+            out.tap.half.eq(self._half),
+            out.tap.pixel.eq(x[:pixel_bits]),
+        ]
+        m.d.sync += [out.tap[name].eq(order[name]) for name in ("first", "last", "final", "tap")]

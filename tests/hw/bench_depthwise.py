@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs on Verilator: random instructions of a depthwise unit against the model, its throughput and its faults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from codesign.program.config import AcceleratorConfig
+from codesign.program.isa import Deform, Fault, Mode
+from codesign.program.registers import Counter
+from hw.scratchpad import LATENCY
+from sim.bench import parameters, random_source
+from sim.scratchpad import EngineMonitor, ScratchpadModel
+from sim.streams import Source, cycles, start
+from tests.hw.depthwise_model import WORDS, Work, execute, random_work
+
+CONFIG = AcceleratorConfig(**parameters()["config"])
+
+
+class Unit:
+    """The unit with everything around it."""
+
+    def __init__(self, dut: Any, idle: float = 0.0, stall: float = 0.0):
+        self.instructions = Source(dut, "control__instruction", random_source("instruction"), idle)
+        self.params = Source(dut, "params", random_source("params"), idle)
+        self.scratchpad = ScratchpadModel(
+            dut, CONFIG, ["read"], ["write"], random_source("scratchpad"), stall, latency=LATENCY
+        )
+        self.monitor = EngineMonitor(dut, "control__")
+        content = np.random.default_rng(random_source("content").getrandbits(32))
+        self.scratchpad.memory[:WORDS] = content.integers(0, 256, (WORDS, CONFIG.lanes))
+        self.retired = 0
+
+    def place(self, work: Work) -> None:
+        """Put the offsets there and say what will be written."""
+        if work.fields["deform"] != Deform.NONE:
+            self.scratchpad.load(work.fields["off_src"], work.offsets)
+
+    def send(self, works: list[Work]) -> None:
+        self.instructions.send(work.instruction for work in works)
+        for work in works:
+            self.params.send(work.beats)
+
+    async def run(self, works: list[Work]) -> None:
+        """Send all, wait for all."""
+        self.retired += len(works)
+        self.send(works)
+        await self.monitor.wait(self.retired)
+
+
+def check(unit: Unit, works: list[Work], want: list[dict[int, np.ndarray]]) -> None:
+    """Every write, in order."""
+    writes = iter(unit.scratchpad.writes)
+    for work, words in zip(works, want):
+        for address, data in words.items():
+            write = next(writes)
+            got = np.frombuffer(write.data.to_bytes(CONFIG.lanes, "little"), np.int8)
+            assert (write.addr, write.mask) == (address, (1 << CONFIG.lanes) - 1), work.fields
+            assert np.array_equal(got, data), f"{work.fields}\nword {address}\ngot  {got}\nwant {data}"
+    assert next(writes, None) is None, "words left over"
+    assert [index for _, index in unit.monitor.retired] == [work.fields["index"] for work in works]
+
+
+@cocotb.test()
+async def random_instructions(dut):
+    """All modes, deformations, strides and kernels back to back; sources and destinations do not overlap."""
+    given, rng = parameters(), random_source()
+    await start(dut)
+    unit = Unit(dut, given["idle"], given["stall"])
+    works = [random_work(rng, CONFIG.lanes) for _ in range(given["count"])]
+    want = []
+    batch: list[Work] = []
+    for number, work in enumerate(works):
+        work.fields["off_src"] = 2048 + 64 * (number % 8)
+        unit.place(work)
+        want.append(execute(work, unit.scratchpad.memory))
+        batch.append(work)
+        if len(batch) == 8 or number == len(works) - 1:  # before their offsets are overwritten
+            await unit.run(batch)
+            batch = []
+    check(unit, works, want)
+
+
+@cocotb.test()
+async def borders_and_bounds(dut):
+    """Distance 0..7 at every corner of a small map; every kernel size of 1..7."""
+    rng = random_source("borders")
+    await start(dut)
+    unit = Unit(dut)
+    works, want = [], []
+    for number in range(8):
+        fixed = {
+            "deform": Deform.SQUARE,
+            "mode": Mode.MAC,
+            "kh": 3,
+            "kw": 3,
+            "rows": 5,
+            "cols": 5,
+            "stride": 1,
+        }
+        fixed |= {"in_h": 5, "in_w": 5, "y0": -1, "x0": -1, "up": 0, "off_pitch": 5}
+        works.append(random_work(rng, CONFIG.lanes, **fixed))
+        works[-1].offsets[:] = number
+        works.append(
+            random_work(rng, CONFIG.lanes, mode=Mode.MAC, deform=0, kh=1 + number % 7, kw=7 - number % 7)
+        )
+    for number, work in enumerate(works):
+        work.fields["off_src"] = 2048 + 64 * number
+        unit.place(work)
+        want.append(execute(work, unit.scratchpad.memory))
+    await unit.run(works)
+    check(unit, works, want)
+
+
+async def region(dut: Any, **fixed: int) -> tuple[int, EngineMonitor]:
+    """Cycles from the first tap in the lanes to the retirement of a 16 x 16 region, and the monitor."""
+    await start(dut)
+    unit = Unit(dut)
+    fixed = {"rows": 16, "cols": 16, "in_h": 16, "in_w": 16, "y0": -1, "x0": -1, "stride": 1, "up": 0} | fixed
+    fixed |= {"pitch": 16, "off_pitch": 16, "dst_pitch": 16, "src": 0, "off_src": 2048, "dst": 3072}
+    work = random_work(random_source(), CONFIG.lanes, **{"kh": 3, "kw": 3, "mode": Mode.MAC} | fixed)
+    unit.place(work)
+    want = execute(work, unit.scratchpad.memory)
+    await unit.run([work])
+    check(unit, [work], [want])
+    shown = unit.monitor.activity
+    taken = sum(count for code, count in shown.items() if code not in (Counter.IDLE, Counter.PARAM))
+    dut._log.info("region %s: %d cycles, activity %s", fixed, taken, shown)
+    return taken, unit.monitor
+
+
+@cocotb.test()
+async def throughput_of_a_plain_kernel(dut):
+    taken, monitor = await region(dut, deform=Deform.NONE, w8=0)
+    assert monitor.activity[Counter.BUSY] == 9 * 256
+    assert taken <= 9 * 256 + 60
+
+
+@cocotb.test()
+async def throughput_of_a_deformed_kernel(dut):
+    for deform in (Deform.SQUARE, Deform.PAIRS):
+        if deform == Deform.PAIRS and CONFIG.lanes < 18:
+            continue
+        taken, _ = await region(dut, deform=deform, w8=0)
+        assert taken <= 10 * 256 + 60
+
+
+@cocotb.test()
+async def throughput_of_8_bit_weights(dut):
+    taken, monitor = await region(dut, deform=Deform.NONE, w8=1)
+    assert monitor.activity[Counter.BUSY] == 18 * 256
+    assert taken <= 18 * 256 + 60
+
+
+@cocotb.test()
+async def few_bubbles_between_instructions(dut):
+    await start(dut)
+    unit = Unit(dut)
+    fixed = {"rows": 4, "cols": 5, "kh": 3, "kw": 3, "mode": Mode.MAC, "deform": Deform.NONE, "w8": 0}
+    works = [random_work(random_source(), CONFIG.lanes, **fixed) for _ in range(6)]
+    want = [execute(work, unit.scratchpad.memory) for work in works]
+    await unit.run(works)
+    check(unit, works, want)
+    retired = [cycle for cycle, _ in unit.monitor.retired]
+    gaps = [after - before - 9 * 20 for before, after in zip(retired, retired[1:])]
+    dut._log.info("bubbles between instructions: %s", gaps)
+    assert max(gaps) <= 4
+
+
+@cocotb.test()
+async def add_is_a_fault(dut):
+    await start(dut)
+    unit = Unit(dut)
+    for fixed in ({"mode": Mode.ADD}, {"rows": 0}, {"mode": Mode.MAC, "deform": 3}):
+        work = random_work(random_source(), CONFIG.lanes, mode=Mode.MAX, deform=Deform.NONE)
+        work.fields |= fixed
+        unit.instructions.send([work.instruction])
+        await cycles(dut, 10)
+        (fault,) = unit.monitor.faults
+        assert fault[1:] == (Fault.UNSUPPORTED, work.fields["index"])
+        unit.monitor.faults.clear()
+    assert not unit.monitor.retired and not unit.scratchpad.writes
