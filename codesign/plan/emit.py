@@ -154,7 +154,6 @@ class Emitter:
         taps = node.weight.transpose(0, 2, 3, 1).reshape(node.weight.shape[0], -1, 1, 1)
         lanes = np.stack([np.zeros(taps.shape[1], int), np.arange(taps.shape[1])], axis=1)
         flat = Conv(node.name, node.inputs, node.output, taps, node.weight_bits, node.requant)
-        self._stem_size = self.graph.tensors[node.output].shape[1:]
         self.pointwise(flat, View(lanes, 0), {0: source}, plane, target, rows)
 
     def window(self, node: Conv, image: Buffer, target: Buffer, start: int, stop: int) -> None:

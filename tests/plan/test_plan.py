@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A planned network computes golden's values, in whatever order the engines run."""
+
+import numpy as np
+import pytest
+
+from codesign.errors import UserError
+from codesign.golden import image_codes, run
+from codesign.graph.ir import Add, Conv, Graph
+from codesign.lower.random_layers import random_codes, random_layer_graph
+from codesign.lower.random_net import calibration_image, random_graph
+from codesign.plan import plan
+from codesign.program.config import AcceleratorConfig
+from codesign.program.emulator import Emulator
+
+SMALL = AcceleratorConfig(lanes=16, array_out=8, depthwise_units=1, spad_words=2048, acc_depth=64, memory_ports=1)
+WIDE = AcceleratorConfig(array_out=32, depthwise_units=2, spad_words=4096)
+
+
+def assert_planned_equals_golden(graph: Graph, codes: np.ndarray, config: AcceleratorConfig, seed: int | None) -> None:
+    program = plan(graph, config).program
+    memory = np.zeros(program.dram_bytes, np.uint8)
+    memory[: program.content.size] = program.content
+    program.write_input(memory, codes)
+    Emulator(program, memory).run(seed)
+    golden = run(graph, codes)
+    for output in program.outputs.values():
+        np.testing.assert_array_equal(output.read(memory, config.lanes), golden[output.name], err_msg=output.name)
+
+
+@pytest.mark.parametrize("form", ["square", "pairs"])
+@pytest.mark.parametrize("order", [None, 1, 2])
+def test_codenet_is_exact_in_any_order_of_engines(form: str, order: int | None) -> None:
+    graph = random_graph("b", height=96, width=64, form=form)
+    assert_planned_equals_golden(graph, image_codes(calibration_image(graph)), AcceleratorConfig(), order)
+
+
+def test_a_map_larger_than_the_scratchpad_goes_through_dram_in_strips() -> None:
+    graph = random_graph("b", height=128, width=128)
+    config = AcceleratorConfig(spad_words=2048)
+    assert_planned_equals_golden(graph, image_codes(calibration_image(graph)), config, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", ["a", "c", "d"])
+def test_published_configurations_are_exact(config: str) -> None:
+    graph = random_graph(config)
+    assert_planned_equals_golden(graph, image_codes(calibration_image(graph)), AcceleratorConfig(), 1)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_layers_are_exact(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = random_layer_graph(rng)
+    config = (AcceleratorConfig(), SMALL, WIDE)[seed % 3]
+    if any(isinstance(node, Add) for node in graph.nodes) or _wide_offsets(graph, config):
+        with pytest.raises(UserError, match="not executed|fits one word"):
+            plan(graph, config)
+    else:
+        assert_planned_equals_golden(graph, random_codes(graph, seed), config, seed)
+
+
+def _wide_offsets(graph: Graph, config: AcceleratorConfig) -> bool:
+    return any(getattr(n, "form", "") == "pairs" and 2 * n.weight.shape[2] ** 2 > config.lanes for n in graph.nodes)
+
+
+def test_channel_shuffle_reads_few_planes() -> None:
+    """A unit's half of the shuffled channels lies in at most twice the planes it would fill alone."""
+    graph = random_graph("b", height=64, width=64)
+    layout = plan(graph, AcceleratorConfig()).layout
+    for node in graph.nodes:
+        if isinstance(node, Conv) and node.groups == 1 and node.name.startswith("stage"):
+            ideal = -(-node.weight.shape[1] // 32)
+            assert len(layout.views[node.inputs[0]].planes) <= 2 * ideal + 2, node.name
+
+
+def test_what_does_not_fit_is_refused_with_a_remedy() -> None:
+    graph = random_graph("b", height=256, width=256)
+    with pytest.raises(UserError, match="spad_words"):
+        plan(graph, AcceleratorConfig(spad_words=256))
