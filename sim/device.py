@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated accelerator: a Verilated top and its DRAM behind the interface of `codesign.runtime.device.Device`.
+"""The simulated accelerator: a Verilated top and its DRAM, used as a `codesign.runtime.device.Device`.
 
 library = verilate.build(verilog_text, config, folder, print)
 device = SimulatedDevice(library, config, board.dram, size=16 << 20)
@@ -35,7 +35,7 @@ NEVER = 0xFFFFFFFF  #: `retire` of an instruction that has not retired
 
 
 class SimulationError(RuntimeError):
-    """The design broke a rule of its memory or registers, or did not finish; the message says cycle and rule."""
+    """The design broke a rule of its memory or registers, or did not finish; says cycle and rule."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,9 @@ def _load(path: Path) -> ctypes.CDLL:
 class SimulatedDevice:
     """One accelerator in simulation, with ``size`` bytes of DRAM at address ``base``.
 
-    ``stall`` (0..1) is the chance a cycle that any channel pauses, from ``seed``; latencies then vary as well.
-    ``record`` names the writers whose scratchpad writes are kept (default: all but load). Every rule of `Dram` and
-    of AXI that the design breaks raises `SimulationError`.
+    ``stall`` (0..1) is a channel's chance a cycle to pause, from ``seed``; latencies then vary as well.
+    ``record`` are the writers whose scratchpad writes are kept (default: all but load). Breaking a rule of
+    `Dram` or of AXI raises `SimulationError`.
     """
 
     def __init__(
@@ -186,8 +186,8 @@ class SimulatedDevice:
     # -- simulation only
 
     def run(self, max_cycles: int, progress: Progress | None = None) -> bool:
-        """Run until done or fault (True), at most ``max_cycles``. Enables the interrupt. Returns to Python, and
-        calls ``progress``, every `CHUNK` cycles, so that Ctrl-C works."""
+        """Run until done or fault (True), at most ``max_cycles``. Enables the interrupt. Back in Python,
+        with a call of ``progress``, every `CHUNK` cycles, so that Ctrl-C works."""
         self.register_write(Register.IRQ, 1)
         began = self.cycle
         while (left := max_cycles - (self.cycle - began)) > 0:
@@ -235,7 +235,7 @@ class SimulatedDevice:
         return np.frombuffer(raw, dtype).copy()
 
     def writes(self, writer: int) -> np.ndarray:
-        """Scratchpad writes of ``self.writers[writer]`` in order: fields cycle, mask, addr, data[lanes] (int8)."""
+        """Scratchpad writes of ``self.writers[writer]`` in order: cycle, mask, addr, data[lanes] (int8)."""
         if not 0 <= writer < len(self.writers):
             raise IndexError(f"writer {writer}: there are {len(self.writers)}")
         fields = [("cycle", "<u4"), ("mask", "<u4"), ("addr", "<u2"), ("unused", "<u2")]
@@ -244,7 +244,7 @@ class SimulatedDevice:
     def events(self, engine: int) -> np.ndarray:
         """Instructions of one engine in order: fields start, retire (cycles), index, activity[Counter].
 
-        A cycle is counted for the instruction started last; cycles that wait for tokens or for work, for the next.
+        A cycle counts for the instruction started last; one that waits for tokens or work, for the next.
         """
         if not 0 <= engine < len(self.config.engines):
             raise IndexError(f"engine {engine}: there are {len(self.config.engines)}")

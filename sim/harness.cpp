@@ -17,6 +17,7 @@
 
 namespace {
 
+constexpr uint32_t CONTROL = 0, START = 1, SOFT_RESET = 2;  // codesign.program.registers
 constexpr unsigned LITE_LIMIT = 10000;  // cycles a register access may take
 
 class Simulation {
@@ -51,6 +52,10 @@ class Simulation {
             else
                 writes[k - reads.size()].drive(now);
         }
+    }
+
+    void abandon() {
+        for (auto& log : event_logs) log.abandon();
     }
 
     void monitor() {
@@ -108,6 +113,7 @@ class Simulation {
         top.rst = 1;
         for (unsigned i = 0; i < 4; i++) cycle(), edge();
         top.rst = 0;
+        abandon();
     }
 
     uint64_t cycles() const { return now; }
@@ -143,6 +149,7 @@ class Simulation {
             if (!answered) continue;
             top.s_axi_awvalid = top.s_axi_wvalid = top.s_axi_bready = 0;
             if (response) violation("register write 0x%x got error response %u", offset, response);
+            if (offset == CONTROL && (value & (START | SOFT_RESET))) abandon();
             return;
         }
         violation("register write 0x%x got no answer in %u cycles", offset, LITE_LIMIT);

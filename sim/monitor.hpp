@@ -40,6 +40,7 @@ struct Event {
 class EventLog {
     std::vector<Event> events;
     size_t retired = 0;
+    bool abandoned = false;
     uint32_t before[2] = {};  // token and idle cycles before the next start
 
   public:
@@ -50,13 +51,20 @@ class EventLog {
         event.activity[TOKEN] = before[0];
         event.activity[IDLE] = before[1];
         before[0] = before[1] = 0;
+        abandoned = false;
         events.push_back(event);
     }
     // False when what retires is not the oldest instruction started.
     bool retire(uint32_t cycle, uint16_t index) {
+        if (abandoned) return true;
         if (retired >= events.size() || events[retired].index != index) return false;
         events[retired++].retire = cycle;
         return true;
+    }
+    // A reset is coming: what has not retired is given up, though a last answer may still arrive.
+    void abandon() {
+        retired = events.size();
+        abandoned = true;
     }
     void activity(unsigned shown) {
         if (shown == TOKEN || shown == IDLE || events.empty())

@@ -16,7 +16,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import cocotb
 from cocotb.clock import Clock
@@ -35,7 +35,7 @@ class Agent(Protocol):
 class Ticker:
     """The one coroutine of a bench: counts cycles and calls every agent."""
 
-    _of: dict[int, Ticker] = {}
+    _of: ClassVar[dict[int, Ticker]] = {}
 
     def __init__(self, dut: Any):
         self.dut = dut

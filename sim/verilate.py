@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 SOURCES = ("harness.cpp", "dram.hpp", "monitor.hpp")
 LIBRARY = "libsim.so"
 CXX_FLAGS = "-fPIC -march=native -fno-semantic-interposition -fvisibility-inlines-hidden"
-#: Verilator's fast path is optimised fully; what runs once (construction, reset) is not worth the compile time.
+#: The fast path is optimised fully; what runs once (construction, reset) is not worth the compile time.
 MAKE = ("OPT_FAST=-O3", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
 SPLIT = ("--output-split", "20000", "--output-split-cfuncs", "5000")
 
@@ -43,7 +43,7 @@ def build(
 ) -> Path:
     """The library for this Verilog (a text, or the path of a file), in ``out_dir`` or the user's cache.
 
-    Built only if ``out_dir`` does not hold it yet; a build that was interrupted leaves nothing that looks finished.
+    Built only if ``out_dir`` does not hold it yet; an interrupted build leaves nothing that looks finished.
     Raises `UserError` with the path of the compiler's output when it fails.
     """
     text = verilog.read_text() if isinstance(verilog, Path) else verilog

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a driver may ask of an accelerator: registers, memory both sides see, and waiting. `sim.device` simulates it."""
+"""What a driver may ask of an accelerator: registers, shared memory, waiting. `sim.device` simulates it."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_fifo_under_idle_and_back_pressure(idle: float, stall: float) -> None:
 
 def test_a_failed_bench_raises_and_names_the_test() -> None:
     parameters = {"width": WIDTH, "idle": 0, "stall": 0}
-    with pytest.raises(BenchFailed, match="failed: .*values_pass_in_order") as error:
+    with pytest.raises(BenchFailed, match=r"failed: .*values_pass_in_order") as error:
         run_bench(StreamFIFO(broken=True), "tests.sim.bench_fifo", "fifo_broken", parameters)
     assert "want" in str(error.value)
 

@@ -232,5 +232,5 @@ def test_progress_limit_and_allocation(make: Maker) -> None:
     assert second.array.base is device.buffer
     with pytest.raises(UserError, match="bytes left"):
         device.allocate(SIZE)
-    with pytest.raises(UserError, match="stall = 1.5"):
+    with pytest.raises(UserError, match=r"stall = 1\.5"):
         make(stall=1.5)

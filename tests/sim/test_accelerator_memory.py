@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real top in the frame simulator: programs of loads and stores, and its faults as answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from codesign.boards import load_board
+from codesign.program import isa
+from codesign.program.config import AcceleratorConfig
+from codesign.program.isa import Engine, Fault, Opcode
+from codesign.program.registers import IDENTITY, Counter, Register
+from hw.generate import verilog
+from sim import verilate
+from sim.device import SimulatedDevice
+
+# The computing engines are as small as they can be: this is about memory.
+CONFIG = AcceleratorConfig(lanes=16, array_out=4, depthwise_units=1, spad_words=4096, depthwise_requant=1)
+DRAM = load_board("pynq-z2").dram
+PROGRAM, SOURCE, TARGET, SIZE = 0, 1 << 16, 1 << 18, 1 << 20
+WORDS = 1024
+
+
+@pytest.fixture(scope="module")
+def library() -> Path:
+    return verilate.build(verilog(CONFIG, monitors=True), CONFIG)
+
+
+def copy(blocks: int, **change: int) -> list[bytes]:
+    """Load ``blocks`` blocks of 8 rows x 32 words, and store each when it is there."""
+    rows, words = 8, 32
+    program = []
+    for block in range(blocks):
+        place = {"rows": rows, "row_words": words, "spad_addr": 256 * block, "spad_stride": words}
+        place |= {"dram_stride": words * CONFIG.word_bytes}
+        at = 256 * block * CONFIG.word_bytes
+        program.append(
+            isa.encode(Opcode.LOAD, place | {"engine": Engine.LOAD, "dram_addr": SOURCE + at} | change)
+        )
+        wait = {"engine": Engine.STORE, "dram_addr": TARGET + at, "wait0": block + 1}
+        program.append(isa.encode(Opcode.STORE, place | wait))
+    return [*program, isa.encode(Opcode.HALT, {})]
+
+
+def run(library: Path, program: list[bytes], watchdog: int = 0, **options: object) -> SimulatedDevice:
+    device = SimulatedDevice(library, CONFIG, DRAM, SIZE, base=1 << 28, record=(0, 1, 2), **options)
+    device.buffer[SOURCE:TARGET] = np.random.default_rng(3).integers(0, 256, TARGET - SOURCE, np.uint8)
+    start(device, program, watchdog)
+    return device
+
+
+def start(device: SimulatedDevice, program: list[bytes], watchdog: int = 0) -> None:
+    raw = b"".join(program)
+    device.buffer[PROGRAM : PROGRAM + len(raw)] = np.frombuffer(raw, np.uint8)
+    registers = {Register.PROGRAM: PROGRAM, Register.COUNT: len(program), Register.BASE: device.base}
+    for register, value in (registers | {Register.WATCHDOG: watchdog, Register.CONTROL: 1}).items():
+        device.register_write(register, value)
+    device.wait(max_cycles=200_000)
+
+
+def fault(device: SimulatedDevice) -> tuple[int, int, int]:
+    assert device.register_read(Register.STATUS) & 4
+    word = device.register_read(Register.FAULT)
+    return word & 255, word >> 8 & 15, word >> 16
+
+
+def check_copy(device: SimulatedDevice, blocks: int) -> None:
+    assert device.register_read(Register.STATUS) == 2
+    size = blocks * 256 * CONFIG.word_bytes
+    assert np.array_equal(device.buffer[TARGET : TARGET + size], device.buffer[SOURCE : SOURCE + size])
+    assert not device.buffer[TARGET + size :].any()
+
+
+@pytest.mark.parametrize(("stall", "seed"), [(0, 0), (0.1, 1), (0.5, 2), (0.9, 3)])
+def test_copies_are_exact_under_any_stalls(library: Path, stall: float, seed: int) -> None:
+    device = run(library, copy(8), stall=stall, seed=seed)
+    check_copy(device, 8)
+    assert device.register_read(Register.ID) == IDENTITY
+    traffic = device.traffic()
+    assert traffic[0].read_bytes == traffic[0].write_bytes == 8 * 256 * CONFIG.word_bytes
+    assert traffic[1].read_bytes == 17 * isa.INSTRUCTION_BYTES
+
+
+def test_loads_and_stores_overlap_at_the_ports_rate(library: Path) -> None:
+    device = run(library, copy(8))
+    beats = 8 * 256 * CONFIG.word_beats
+    cycles = device.register_read(Register.CYCLES)
+    assert beats < cycles < 1.35 * beats, "reads and writes share no bus"
+
+
+def test_monitors_and_counters_agree(library: Path) -> None:
+    device = run(library, copy(8))
+    writes = device.writes(device.writers.index("load"))
+    assert np.array_equal(writes["addr"], np.arange(8 * 256))
+    assert np.array_equal(writes["data"].view(np.uint8).ravel(), device.buffer[SOURCE : SOURCE + 2048 * 16])
+    for engine in (Engine.LOAD, Engine.STORE):
+        events = device.events(engine)
+        assert np.array_equal(events["index"], np.arange(engine, 16, 2))
+        assert (events["retire"] > events["start"]).all()
+        offset = Register.COUNTERS + 32 * engine
+        counters = [device.register_read(offset + 4 * counter) for counter in Counter]
+        assert sum(counters) == device.register_read(Register.CYCLES)
+    loads, stores = device.events(Engine.LOAD), device.events(Engine.STORE)
+    assert (stores["start"] > loads["retire"]).all(), "a store waits for its load's token"
+
+
+def test_faults_are_answers_and_a_soft_reset_recovers(library: Path) -> None:
+    far = CONFIG.spad_words - 8
+    cases = [
+        (copy(1, spad_addr=far), {}, (Fault.ADDRESS, Engine.LOAD, 0)),
+        ([bytes(64), *copy(1)], {}, (Fault.OPCODE, None, 0)),
+        (copy(2), {"watchdog": 500, "wait": True}, (Fault.WATCHDOG, Engine.LOAD, 0)),
+    ]
+    for program, options, want in cases:
+        if options.pop("wait", False):
+            program = copy(2, wait0=9)
+        device = run(library, program, **options)
+        code, engine, index = fault(device)
+        assert (code, index) == (want[0], want[2])
+        assert want[1] is None or engine == want[1]
+        device.register_write(Register.CONTROL, 2)
+        start(device, copy(4))
+        check_copy(device, 4)
+
+
+@pytest.mark.parametrize(
+    ("low", "code", "engine"),
+    [(SOURCE + 4096, Fault.READ, Engine.LOAD), (TARGET + 4096, Fault.WRITE, Engine.STORE)],
+)
+def test_error_responses_are_faults(library: Path, low: int, code: Fault, engine: Engine) -> None:
+    device = SimulatedDevice(library, CONFIG, DRAM, SIZE)
+    device.inject_errors(low, low + 8)
+    device.buffer[SOURCE:TARGET] = 7
+    start(device, copy(4))
+    assert fault(device)[:2] == (code, engine)
+    device.run(2000)
+    assert device.quiet, "what was outstanding has been completed"
+    device.inject_errors(0, 0)
+    device.register_write(Register.CONTROL, 2)
+    start(device, copy(4))
+    check_copy(device, 4)
