@@ -140,9 +140,11 @@ def requant_parameters(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(M, S, B), int64 (Cout,) each, for weight codes (Cout, ...), per-channel scales and a real bias (Cout,).
 
-    B = rne(bias / scale_out * 2**S) - zero_in * sum(w) * M: the zero point's share is exact, the bias is on a grid
-    2**-S of an output code. An all-zero channel keeps only its bias (M = 0, S = 31). Raises UserError with
-    layer, channel, value and remedy where a field cannot hold the value.
+    B = rne(bias / (scale_in * scale_weight) * M) - zero_in * sum(w) * M: the bias on the accumulator's grid, times
+    the rounded M. Rounding M then scales the whole real output, so a bias that nearly cancels a large sum leaves
+    no error near zero. Where M has fewer than 16 bits (S = 31), an all-zero channel (M = 0) included, the bias is
+    rne(bias / scale_out * 2**S) instead. Raises UserError with layer, channel, value and remedy where a field
+    cannot hold the value.
     """
     count = weight.shape[0]
     sums = weight.reshape(count, -1).astype(np.int64).sum(axis=1)
@@ -154,7 +156,8 @@ def requant_parameters(
         m, s = normalise_multiplier(float(real[c]) if alive[c] else 0.0, layer, c)
         if not math.isfinite(offsets[c]):
             raise UserError(f"layer {layer!r} channel {c}: bias {offsets[c]} is not finite; retrain the layer")
-        b = round(math.ldexp(float(offsets[c]), s)) - zero_in * int(sums[c]) * m
+        gain = m / real[c] if m >= MULTIPLIER_NORMAL else math.ldexp(1.0, s)  # output codes to B's grid
+        b = round(float(offsets[c]) * gain) - zero_in * int(sums[c]) * m
         if not -(2 ** (BIAS_BITS - 1)) <= b < 2 ** (BIAS_BITS - 1):
             raise UserError(
                 f"layer {layer!r} channel {c}: bias of {offsets[c]:g} output codes needs B = {b}, more than "

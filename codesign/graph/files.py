@@ -56,6 +56,8 @@ def save_graph(graph: Graph, path: str | Path) -> None:
     path = Path(path)
     partial = path.with_name(path.name + ".part")
     try:
+        # safetensors writes an array's buffer as it lies, so transposed views must be copied first.
+        arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         save_file(arrays, partial, metadata={"format": FORMAT, "graph": json.dumps(document)})
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:

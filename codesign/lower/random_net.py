@@ -74,26 +74,25 @@ def _build(
     cal: Calibrator, shape: CodenetShape, classes: int, bits: int, form: str, bound: int
 ) -> Graph:
     stride = 4 if shape.stem == "s4" else 2
-    x = cal.add_conv("stem.conv", "image", shape.stem_channels, bits=_STEM_BITS, kernel=3, stride=stride)
+    x = cal.add_conv("stem", "image", shape.stem_channels, bits=_STEM_BITS, kernel=3, stride=stride)
     if shape.stem == "s2max":
         x = cal.add_moved(MaxPool("stem.pool", (x,), "stem.pool", 3, 2, 1))
     for stage, (channels, units) in enumerate(zip(shape.stages, shape.units, strict=True), start=1):
         for unit in range(units):
             add = _down_unit if unit == 0 else _unit
-            x = add(cal, f"stage{stage}.unit{unit}", x, channels, bits)
+            x = add(cal, f"stage{stage}.{unit}", x, channels, bits)
     x = cal.add_conv("last", x, shape.last, bits=bits)
-    for block, channels in enumerate(shape.decoder):
-        name = f"decoder.{block}"
+    for block, channels in enumerate(shape.decoder, start=1):
+        name = f"decoder{block}"
         offsets = add_offset_conv(cal, f"{name}.offset", x, bits=bits, form=form, bound=bound)
-        x = cal.add_deform(f"{name}.deform", x, offsets, bits=bits, form=form, bound=bound)
-        x = cal.add_conv(f"{name}.project", x, channels, bits=bits)
-        x = cal.add_moved(Upsample(f"{name}.up", (x,), f"{name}.up"))
+        x = cal.add_deform(f"{name}.depthwise", x, offsets, bits=bits, form=form, bound=bound)
+        x = cal.add_conv(f"{name}.pointwise", x, channels, bits=bits)
+        x = cal.add_moved(Upsample(f"{name}.upsample", (x,), f"{name}.upsample"))
     outputs = {}
     for role, channels in (("hm", classes), ("wh", 2), ("reg", 2)):
-        name = f"heads.{role}"
-        y = cal.add_conv(f"{name}.conv1", x, shape.head, bits=bits)
-        y = cal.add_conv(f"{name}.dw", y, shape.head, bits=bits, kernel=3, depthwise=True)
-        outputs[role] = cal.add_conv(f"{name}.out", y, channels, bits=bits, relu=False)
+        y = cal.add_conv(f"{role}.first", x, shape.head, bits=bits)
+        y = cal.add_conv(f"{role}.depthwise", y, shape.head, bits=bits, kernel=3, depthwise=True)
+        outputs[role] = cal.add_conv(f"{role}.last", y, channels, bits=bits, relu=False)
     meta = {
         "config": shape.name,
         "classes": classes,
@@ -113,24 +112,24 @@ def _down_unit(cal: Calibrator, name: str, x: str, channels: int, bits: int) -> 
     half = channels // 2
     source = cal.tensors[x].shape[0]
     left = cal.add_conv(
-        f"{name}.branch1.dw", x, source, bits=bits, kernel=3, stride=2, depthwise=True, relu=False
+        f"{name}.left.depthwise", x, source, bits=bits, kernel=3, stride=2, depthwise=True, relu=False
     )
-    left = cal.add_conv(f"{name}.branch1.pw", left, half, bits=bits)
-    right = cal.add_conv(f"{name}.branch2.pw1", x, half, bits=bits)
+    left = cal.add_conv(f"{name}.left.expand", left, half, bits=bits)
+    right = cal.add_conv(f"{name}.right.reduce", x, half, bits=bits)
     right = cal.add_conv(
-        f"{name}.branch2.dw", right, half, bits=bits, kernel=3, stride=2, depthwise=True, relu=False
+        f"{name}.right.depthwise", right, half, bits=bits, kernel=3, stride=2, depthwise=True, relu=False
     )
-    right = cal.add_conv(f"{name}.branch2.pw2", right, half, bits=bits)
+    right = cal.add_conv(f"{name}.right.expand", right, half, bits=bits)
     return _join(cal, name, left, right)
 
 
 def _unit(cal: Calibrator, name: str, x: str, channels: int, bits: int) -> str:
     half = channels // 2
-    left = cal.add_moved(Slice(f"{name}.left", (x,), f"{name}.left", 0, half))
-    right = cal.add_moved(Slice(f"{name}.right", (x,), f"{name}.right", half, channels))
-    right = cal.add_conv(f"{name}.branch2.pw1", right, half, bits=bits)
-    right = cal.add_conv(f"{name}.branch2.dw", right, half, bits=bits, kernel=3, depthwise=True, relu=False)
-    right = cal.add_conv(f"{name}.branch2.pw2", right, half, bits=bits)
+    left = cal.add_moved(Slice(f"{name}.split.0", (x,), f"{name}.split.0", 0, half))
+    right = cal.add_moved(Slice(f"{name}.split.1", (x,), f"{name}.split.1", half, channels))
+    right = cal.add_conv(f"{name}.right.reduce", right, half, bits=bits)
+    right = cal.add_conv(f"{name}.right.depthwise", right, half, bits=bits, kernel=3, depthwise=True, relu=False)
+    right = cal.add_conv(f"{name}.right.expand", right, half, bits=bits)
     return _join(cal, name, left, right)
 
 

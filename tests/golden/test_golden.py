@@ -145,10 +145,10 @@ def test_stats_count_saturation_top_code_and_distances():
     values = run(graph, image_codes(calibration_image(graph)))
     stats = {s.name: s for s in tensor_stats(graph, values)}
     assert set(stats) == {n.output for n in graph.nodes}
-    codes = values["decoder.2.offset"]
-    assert stats["decoder.2.offset"].distances == {d: int((codes == d).sum()) for d in range(8)}
-    assert stats["heads.hm.out"].distances is None
-    relu, signed = values["last"], values["heads.hm.out"]
+    codes = values["decoder3.offset"]
+    assert stats["decoder3.offset"].distances == {d: int((codes == d).sum()) for d in range(8)}
+    assert stats["hm.last"].distances is None
+    relu, signed = values["last"], values["hm.last"]
     assert stats["last"].saturated_share == (relu == 127).mean() and stats["last"].rectified
-    assert stats["heads.hm.out"].saturated_share == ((signed == 127) | (signed == -128)).mean()
+    assert stats["hm.last"].saturated_share == ((signed == 127) | (signed == -128)).mean()
     assert stats["last"].top_share == max((relu == q).mean() for q in range(-128, 128))

@@ -40,6 +40,14 @@ def test_round_trip_of_random_layers(tmp_path, seed):
     assert_same(load_graph(tmp_path / "g.safetensors"), graph)
 
 
+def test_weights_in_another_memory_order_are_saved_as_they_read(tmp_path):
+    graph = random_graph({"stages": (8, 16, 24), "units": (1, 1, 1), "last": 16}, 2, 32, 32)
+    stem = graph.nodes[0]
+    turned = replace(stem, weight=np.asfortranarray(stem.weight))
+    save_graph(replace(graph, nodes=(turned, *graph.nodes[1:])), tmp_path / "g.safetensors")
+    assert_same(load_graph(tmp_path / "g.safetensors"), graph)
+
+
 def test_file_of_b_is_below_one_megabyte(tmp_path):
     graph = random_graph("b")
     save_graph(graph, tmp_path / "b.safetensors")
