@@ -19,15 +19,16 @@ PACK_AT = 18  # bits that hold a sum of 32 products: where the upper weight of a
 class DotArray(wiring.Component):
     """``outputs`` signed dot products of ``lanes`` int8 activations with weights of -8..8, one set a cycle.
 
-    The next weight tile is loaded beat by beat into a shadow while the active one multiplies. ``swap`` makes the
-    shadow active for the ``x`` of the same cycle and all later ones: the low nibbles as signed numbers, or with
-    ``swap_high`` the high half ``(byte + 8) >> 4`` of 8-bit weights. A swap leaves the shadow as it is, and a beat
-    loaded in the swap's cycle belongs to the next tile.
+    The next weight tile is loaded beat by beat into a shadow while the active one multiplies. ``swap`` makes
+    the shadow active for the ``x`` of the same cycle and all later ones: the low nibbles as signed numbers,
+    or with ``swap_high`` the high half ``(byte + 8) >> 4`` of 8-bit weights. A swap leaves the shadow as it
+    is, and a beat loaded in the swap's cycle belongs to the next tile.
 
     Latency `LATENCY` cycles from ``x`` to ``sums``, one vector a cycle, rigid: no valid, no stall.
 
-    Two forms, equal cycle by cycle (a test compares them). With ``packed_outputs`` a number, that many outputs share
-    DSP multipliers, two weights ``(upper << 18) + lower`` times one activation, and the others are radix-4
+    Two forms, equal cycle by cycle (a test compares them). With ``packed_outputs`` a number, that many
+    outputs share DSP multipliers, two weights ``(upper << 18) + lower`` times one activation, and the others
+    are radix-4
     digits in LUTs: the form to synthesise. With None every product is a plain ``*``: the form to simulate.
 
     Left out: accumulation, zero points (lowering puts them into the bias), any use of -8..8 beyond 5 bits.
@@ -106,7 +107,9 @@ class DotArray(wiring.Component):
     def _weights(self, m: Module) -> list[Signal]:
         """The active weights, one register each."""
         low, high = self._shadow(m)
-        active = [Signal(signed(OPERAND_BITS), name=f"w{i}", reset_less=True) for i in range(GROUP * self.groups)]
+        active = [
+            Signal(signed(OPERAND_BITS), name=f"w{i}", reset_less=True) for i in range(GROUP * self.groups)
+        ]
         with m.If(self.swap):
             for i, weight in enumerate(active):
                 lower, upper = (half.word_select(i, 4).as_signed() for half in (low, high))
@@ -121,7 +124,8 @@ class DotArray(wiring.Component):
         m.d.sync += self.sums[o].eq(total)
 
     def _packed(self, m: Module, x: list[Signal], lower: list[Signal], upper: list[Signal], o: int) -> None:
-        """Two outputs on one multiplier a lane. The lower sum's sign is a borrow from the upper one: give it back."""
+        """Two outputs on one multiplier a lane. The lower sum's sign is a borrow from the upper one: give it
+        back."""
         width = PACK_AT + self.sum_shape.width
         products = []
         for i, (low, high, at) in enumerate(zip(lower, upper, x, strict=True)):
@@ -136,8 +140,8 @@ class DotArray(wiring.Component):
         ]
 
     def _digits(self, m: Module, x: list[Signal], row: list[Signal], o: int) -> None:
-        """One output without multipliers: weight = 4 * d1 + d0 with d1 in -2..2 and d0 in -2..1. A negative term is
-        inverted, and the ones that its two's complement lacks are counted from the weights alone."""
+        """One output without multipliers: weight = 4 * d1 + d0 with d1 in -2..2 and d0 in -2..1. A negative
+        term is inverted, and the ones that its two's complement lacks are counted from the weights alone."""
         terms, lacking = [], []
         for i, (weight, at) in enumerate(zip(row, x, strict=True)):
             d0, d1 = weight[:2].as_signed(), Signal(signed(3), name=f"digit{o}_{i}")
@@ -146,7 +150,9 @@ class DotArray(wiring.Component):
             lacking.append(Cat(d0[-1], 0, d1[-1]).as_unsigned())
         count = self._register(m, tree(lacking), range(5 * self.lanes + 1), f"lacking{o}")
         partials = self._partials(m, terms, self.sum_shape, o)
-        m.d.sync += self.sums[o].eq(tree(partials) + self._register(m, count, count.shape(), f"lacking{o}_late"))
+        m.d.sync += self.sums[o].eq(
+            tree(partials) + self._register(m, count, count.shape(), f"lacking{o}_late")
+        )
 
     def _partials(self, m: Module, products: list[Value], shape: ShapeLike, o: int) -> list[Signal]:
         parts = [products[i : i + self.PARTIAL] for i in range(0, self.lanes, self.PARTIAL)]

@@ -20,25 +20,27 @@ from hw.ports import EngineControl, ParamStream, ScratchpadRead, ScratchpadWrite
 class Pointwise(wiring.Component):
     """Executes POINTWISE instructions exactly as docs/architecture.md states them.
 
-        issue ──▶ addresses ──▶ scratchpad ──▶ array ──▶ accumulators ──▶ requantisers ──▶ codes ──▶ scratchpad
+        issue ──▶ addresses ──▶ scratchpad ──▶ array ──▶ accumulators ──▶ requantisers ──▶ codes ──▶ write
           └──▶ pixels, in the same order ──────┘ (rigid from here)                           │
           └──▶ results: where each code goes ────────────────────────────────────────────────┘
 
-    One pixel a cycle; no cycle is lost between passes or instructions when their weights are there, which takes a
-    region about as long as a tile has beats (32 for 4-bit weights at 32 x 16) and 6 more. From a word's arrival to its
-    codes at the write port: `LATENCY` cycles. Everything behind the scratchpad never stalls: the issue side stops
-    when `READS` words are on their way or `RESULTS` results unwritten.
+    One pixel a cycle; no cycle is lost between passes or instructions when their weights are there, which
+    takes a region about as long as a tile has beats (32 for 4-bit weights at 32 x 16) and 6 more. From a
+    word's arrival to its
+    codes at the write port: `LATENCY` cycles. Everything behind the scratchpad never stalls: the issue side
+    stops when `READS` words are on their way or `RESULTS` results unwritten.
 
-    Every instruction's end is an entry of the results, written or not: they retire in order by construction. One
-    without ``last`` retires when its last accumulation is committed and all earlier results are written.
+    Every instruction's end is an entry of the results, written or not: they retire in order by construction.
+    One without ``last`` retires when its last accumulation is committed and all earlier results are written.
 
-    Left out: checks of the instruction's fields, so it never raises ``fault``; the planner's programs are verified,
-    and the watchdog ends others.
+    Left out: checks of the instruction's fields, so it never raises ``fault``; the planner's programs are
+    verified, and the watchdog ends others.
 
     Parameters
     ----------
     config: shape.
-    packed_outputs: form of the array, see `DotArray`; None is the one to simulate, 3/4 of ``array_out`` to synthesise.
+    packed_outputs: form of the array, see `DotArray`; None is the one to simulate, 3/4 of ``array_out`` to
+    synthesise.
 
     Members
     -------
@@ -68,7 +70,9 @@ class Pointwise(wiring.Component):
         m = Module()
         m.submodules.issue = issue = PointwiseIssue(self._config)
         m.submodules.loader = loader = PointwiseLoader(self._config)
-        m.submodules.results = results = fifo.SyncFIFO(width=result_layout(self._config).size, depth=self.RESULTS)
+        m.submodules.results = results = fifo.SyncFIFO(
+            width=result_layout(self._config).size, depth=self.RESULTS
+        )
         self._front(m, issue, loader)
         pixel, arrived = self._arrivals(m, issue)
         codes, codes_valid = self._compute(m, loader, pixel, arrived)
@@ -101,7 +105,9 @@ class Pointwise(wiring.Component):
 
     def _arrivals(self, m: Module, issue: PointwiseIssue) -> tuple[data.View, Signal]:
         """Requests out; returns the pixel whose word arrives in this cycle."""
-        m.submodules.requests = requests = fifo.SyncFIFO(width=len(issue.request.payload), depth=self.REQUESTS)
+        m.submodules.requests = requests = fifo.SyncFIFO(
+            width=len(issue.request.payload), depth=self.REQUESTS
+        )
         m.submodules.pixels = pixels = fifo.SyncFIFO(width=PIXEL.size, depth=self.READS)
         pixel = Signal(PIXEL)
         m.d.comb += [
@@ -156,7 +162,8 @@ class Pointwise(wiring.Component):
     def _accumulate(
         self, m: Module, stage: dict[str, list[Signal]], array: DotArray, bank: RequantiserBank
     ) -> None:
-        """Read with the sum's last stage, add, write a cycle later: an address may come again after three cycles."""
+        """Read with the sum's last stage, add, write a cycle later: an address may come again after three
+        cycles."""
         config = self._config
         row = data.ArrayLayout(signed(config.acc_bits), config.array_out)
         m.submodules.accumulators = memory = Memory(shape=row, depth=config.acc_depth, init=[])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The issue side of the pointwise engine: which pixel of which pass comes next, and at which address it lies."""
+"""The issue side of the pointwise engine: which pixel of which pass comes next, and at which address it
+lies."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ PIXEL = data.StructLayout(
         "start": 1,  # first pixel of a pass: swap weights, accumulator address 0
         "high": 1,  # pass with the high halves of 8-bit weights
         "release": 1,  # with start: this pass is the last that needs the shadow tile
-        "promote": 1,  # first pixel of an instruction with `last`: its requantisation parameters become active
+        "promote": 1,  # first pixel of an instruction with `last`: its requantisation becomes active
         "overwrite": 1,
         "result": 1,  # has an entry in the list of results
     }
@@ -32,22 +33,24 @@ PIXEL = data.StructLayout(
 
 
 def result_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """Where one result goes. An instruction without `last` gives a single one that is not written, for its end."""
+    """Where one result goes. An instruction without `last` gives a single one that is not written, for its
+    end."""
     return data.StructLayout(
         {"addr": ADDRESS_BITS, "mask": config.array_out, "group": 3, "write": 1, "end": 1, "index": 16}
     )
 
 
 class PointwiseIssue(wiring.Component):
-    """Walks an instruction pixel by pixel: for every pixel a read address, a `PIXEL`, and perhaps a result entry.
+    """Walks an instruction pixel by pixel: for every pixel a read address, a `PIXEL`, and perhaps a result
+    entry.
 
-    One pixel a cycle. The next instruction waits in a register of its own, its first address already computed, so
-    that no cycle is lost between passes or instructions. A pixel goes out when its address, its `PIXEL` and its
-    result have room and, at the start of a pass, the weight tile is there. Padded taps read some word in range, so that words
-    and pixels stay one to one.
+    One pixel a cycle. The next instruction waits in a register of its own, its first address already
+    computed, so that no cycle is lost between passes or instructions. A pixel goes out when its address, its
+    `PIXEL` and its result have room and, at the start of a pass, the weight tile is there. Padded taps read
+    some word in range, so that words and pixels stay one to one.
 
-    A pass of fewer than `HAZARD` pixels would meet its own accumulators still on their way to memory; the pass after it
-    waits until every pixel has reached the array.
+    A pass of fewer than `HAZARD` pixels would meet its own accumulators still on their way to memory; the
+    pass after it waits until every pixel has reached the array.
 
     Left out: tokens (the gate stands in front) and any check of the instruction's fields.
 
@@ -158,7 +161,8 @@ class PointwiseIssue(wiring.Component):
         return present
 
     def _walk(self, m: Module) -> tuple[Value, Value]:
-        """Step through columns, rows and halves; returns last pixel of a pass, last pass of the instruction."""
+        """Step through columns, rows and halves; returns last pixel of a pass, last pass of the
+        instruction."""
         now = self._now
         last_col, last_row = self._col == now.cols - 1, self._row == now.rows - 1
         taps_end = self._taps_end()

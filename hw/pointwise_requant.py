@@ -14,9 +14,10 @@ from hw.requantise import Requantiser
 class RequantiserBank(wiring.Component):
     """``outputs`` requantisers side by side, `Requantiser.LATENCY` cycles, one vector a cycle, rigid.
 
-    Parameters load beat by beat into a shadow. ``promote`` makes the shadow active for the ``acc`` of the next cycle and
-    all later ones: it passes through the stages with that first value, so values of the instruction before, still
-    in the pipeline, keep theirs. The shadow is ``free`` again when the last stage has been reached.
+    Parameters load beat by beat into a shadow. ``promote`` makes the shadow active for the ``acc`` of the
+    next cycle and
+    all later ones: it passes through the stages with that first value, so values of the instruction before,
+    still in the pipeline, keep theirs. The shadow is ``free`` again when the last stage has been reached.
 
     Parameters
     ----------
@@ -73,7 +74,10 @@ class RequantiserBank(wiring.Component):
             m.submodules[f"lane{c}"] = lane
             scale = self.load & (self.load_index == 2 * c)
             offset = self.load & (self.load_index == 2 * c + 1)
-            multiplier, shift = self.load_data[:MULTIPLIER_BITS], self.load_data[MULTIPLIER_BITS:][:SHIFT_BITS]
+            multiplier, shift = (
+                self.load_data[:MULTIPLIER_BITS],
+                self.load_data[MULTIPLIER_BITS:][:SHIFT_BITS],
+            )
             bias = self.load_data[:BIAS_BITS]
             m.d.comb += [
                 lane.acc.eq(self.acc[c]),

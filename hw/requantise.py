@@ -12,14 +12,18 @@ from codesign.numeric import BIAS_BITS, MULTIPLIER_BITS, SHIFT_BITS
 
 
 class Requantiser(wiring.Component):
-    """``code = clamp(rne((acc * multiplier + bias) / 2**shift) + zero, lo, hi)``, exactly `codesign.numeric.requantise`.
+    """``code = clamp(rne((acc * multiplier + bias) / 2**shift) + zero, lo, hi)``, exactly
+    `codesign.numeric.requantise`.
 
     One value a cycle, `LATENCY` cycles, rigid: no valid, no stall. The lane's owner delays its own valid bit.
-    Five registers: product (a DSP's M), sum with the bias (its P), coarse shift, fine shift, offset and clamp.
+    Five registers: product (a DSP's M), sum with the bias (its P), coarse shift, fine shift, offset and
+    clamp.
 
-    The inputs belong together in one cycle; with ``skewed`` each is instead sampled when its stage needs it, so that
-    an owner whose parameters stay for many values need not pay for delay registers: ``multiplier`` with ``acc``,
-    ``bias`` `BIAS_AT` cycles later, ``shift`` `SHIFT_AT` later, ``zero``, ``lo`` and ``hi`` `OFFSET_AT` later.
+    The inputs belong together in one cycle; with ``skewed`` each is instead sampled when its stage needs it,
+    so that
+    an owner whose parameters stay for many values need not pay for delay registers: ``multiplier`` with
+    ``acc``, ``bias`` `BIAS_AT` cycles later, ``shift`` `SHIFT_AT` later, ``zero``, ``lo`` and ``hi``
+    `OFFSET_AT` later.
 
     Left out: a check of the contract ``|acc * multiplier + bias| < 2**47``, which lowering proves.
 
@@ -36,7 +40,7 @@ class Requantiser(wiring.Component):
     LATENCY = OFFSET_AT + CLAMP
 
     SUM_BITS = BIAS_BITS
-    KEPT_BITS = 16  # integer bits left after the coarse shift: anything larger is outside int8 for any fine shift and zero
+    KEPT_BITS = 16  # integer bits after the coarse shift: more is outside int8 for any fine shift and zero
 
     def __init__(self, acc_bits: int, *, skewed: bool = False):
         if not 8 <= acc_bits <= 32:
@@ -81,7 +85,8 @@ class Requantiser(wiring.Component):
         return value
 
     def _coarse(self, m: Module, total: Signal, shift: Signal) -> tuple[Signal, Signal, Signal]:
-        """Shift by 0, 8, 16 or 24, saturate, keep one bit of fraction and whether anything below it was set."""
+        """Shift by 0, 8, 16 or 24, saturate, keep one bit of fraction and whether anything below it was
+        set."""
         kept = Signal(signed(self.KEPT_BITS + 1), reset_less=True)
         sticky = Signal(reset_less=True)
         fine = Signal(3, reset_less=True)

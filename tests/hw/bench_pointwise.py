@@ -10,7 +10,7 @@ from codesign.program.registers import Counter
 from sim.bench import parameters, random_source
 from sim.scratchpad import EngineMonitor, ScratchpadModel
 from sim.streams import Source, cycles, start
-from tests.hw.pointwise_model import ADDRESSES, Jobs, PointwiseModel
+from tests.hw.pointwise_model import Jobs, PointwiseModel
 
 
 class Bench:
@@ -47,7 +47,7 @@ class Bench:
         wrong = np.argwhere(self.pad.memory.view(np.int8) != self.golden.memory)
         for address, lane in wrong[:1]:
             got, want = self.pad.memory.view(np.int8)[address, lane], self.golden.memory[address, lane]
-            raise AssertionError(f"{len(wrong)} of {ADDRESSES} words: word {address} lane {lane}: {got}, want {want}")
+            raise AssertionError(f"{len(wrong)} wrong bytes: word {address} lane {lane}: {got}, want {want}")
 
 
 @cocotb.test(skip="jobs" not in parameters())
@@ -69,10 +69,10 @@ async def every_instruction_alone_retires_after_its_last_write(dut):
 
 @cocotb.test(skip="throughput" not in parameters())
 async def pixels_follow_each_other_without_a_bubble(dut):
-    """Enough pixels a pass for its weights: bubbles only before the first pixel, at most two an instruction."""
+    """Enough pixels a pass for its weights: bubbles only before an instruction's first pixel."""
     await start(dut)
     bench = Bench(dut, 0.0)
-    for rows, cols, planes, kernel in parameters()["throughput"]:
+    for rows, cols, planes, kernel, lost in parameters()["throughput"]:
         shape = {"rows": rows, "cols": cols, "planes": planes, "kh": kernel, "kw": kernel, "w8": 0, "up": 0}
         jobs = [bench.jobs.job(**shape) for _ in range(6)]
         before = dict(bench.monitor.activity)
@@ -83,7 +83,7 @@ async def pixels_follow_each_other_without_a_bubble(dut):
         waits = spent.get(Counter.PARAM, 0) + spent.get(Counter.MEMORY, 0)
         first = 2 * bench.config.array_out + len(jobs[0].weights[0, 0, 0].reshape(-1)) // 16 + 6
         dut._log.info("%dx%d, %d planes, kernel %d: %s", rows, cols, planes, kernel, spent)
-        assert waits <= first + 2 * (len(jobs) - 1), f"{rows}x{cols}: {spent}, {pixels} pixels"
+        assert waits <= first + lost * (len(jobs) - 1), f"{rows}x{cols}: {spent}, {pixels} pixels"
 
 
 @cocotb.test(skip="throughput" not in parameters())

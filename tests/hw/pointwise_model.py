@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A direct model of the pointwise engine, written from docs/architecture.md alone, and random instructions for it."""
+"""A direct model of the pointwise engine, written from docs/architecture.md alone, and random instructions
+for it."""
 
 from __future__ import annotations
 
@@ -53,7 +54,9 @@ class PointwiseModel:
                 for kx in range(f["kw"]):
                     taps = self._taps(f, plane, ky, kx)
                     weights = job.weights[plane, ky, kx].astype(np.int64)
-                    halves = [(16, split8(weights)[0]), (1, split8(weights)[1])] if f["w8"] else [(1, weights)]
+                    halves = (
+                        [(16, split8(weights)[0]), (1, split8(weights)[1])] if f["w8"] else [(1, weights)]
+                    )
                     for scale, half in halves:
                         sums = scale * (taps @ half.T.astype(np.int64))
                         self.sums[:count] = sums if first else self.sums[:count] + sums
@@ -136,5 +139,3 @@ class Jobs:
     def _scale(self) -> tuple[int, int, int]:
         multiplier, shift = self.rng.randrange(1 << 15, 1 << 16), self.rng.randint(22, 31)
         return multiplier, shift, self.rng.randint(-(1 << (shift + 7)), 1 << (shift + 7))
-
-

@@ -28,7 +28,8 @@ def beats(tile: np.ndarray, wide: bool) -> list[int]:
 
 
 def stimulus(rng: random.Random, lanes: int, outputs: int) -> tuple[list[dict[str, int]], list[np.ndarray]]:
-    """Inputs of every cycle, and the sums that belong to each: tiles load with gaps while the one before is used."""
+    """Inputs of every cycle, and the sums that belong to each: tiles load with gaps while the one before is
+    used."""
     noise = np.random.default_rng(rng.randrange(1 << 30))
     cycles, sums, active = [], [], np.zeros((outputs, lanes), np.int64)
 
@@ -41,7 +42,11 @@ def stimulus(rng: random.Random, lanes: int, outputs: int) -> tuple[list[dict[st
     for number in range(6):
         wide = number % 2 == 1
         low, high = (-128, 127) if wide else (-8, 7)
-        tile = noise.integers(low, high + 1, (outputs, lanes)) if number < 3 else noise.choice([low, high], (outputs, lanes))
+        tile = (
+            noise.integers(low, high + 1, (outputs, lanes))
+            if number < 3
+            else noise.choice([low, high], (outputs, lanes))
+        )
         for index, beat in enumerate(beats(tile, wide)):
             if rng.random() < 0.3:
                 run()

@@ -25,7 +25,8 @@ def exact(acc: int, mult: int, bias: int, shift: int, zero: int, lo: int, hi: in
 
 
 def vectors(acc_bits: int, count: int) -> list[tuple[int, ...]]:
-    """Random and extreme inputs within the contract: ties of both signs, saturation, all shifts, M 0 to 65535."""
+    """Random and extreme inputs within the contract: ties of both signs, saturation, all shifts, M 0 to
+    65535."""
     rng = random.Random(SEED + acc_bits)
     top = 1 << (acc_bits - 1)
     rows = []
