@@ -33,7 +33,7 @@ def test_codes_spread_and_every_distance_occurs_at_borders_and_corners(arguments
     check(graph)
     values = run(graph, image_codes(calibration_image(graph)))
     for stats in tensor_stats(graph, values):
-        assert stats.top_share <= (0.8 if stats.rectified else 0.6), stats.name
+        assert stats.values < 64 or stats.top_share <= (0.8 if stats.rectified else 0.6), stats.name
     corners: set[int] = set()
     layers = 0
     for node in graph.nodes:
