@@ -40,9 +40,9 @@ def random_graph(
     """A checked graph, the same for the same arguments.
 
     ``config`` is a letter or fields of `CodenetShape` that replace b's; ``height`` and ``width`` default to the
-    configuration's. Calibrated on `calibration_image(graph)`: there no tensor (of 64 values or more) has over 60 % at one
-    code (80 % after ReLU), and every distance 0..``bound`` occurs in each deformable layer of at least 64 pixels,
-    on the border, and over all such layers at corners too. Raises UserError on bad arguments.
+    configuration's. Calibrated on `calibration_image(graph)`: there no tensor of 64 values or more has over 60 % of
+    them at one code (80 % after ReLU), and every distance 0..``bound`` occurs in each deformable layer of at least
+    64 pixels, on the border, and over all such layers at corners too. Raises UserError on bad arguments.
     """
     shape = codenet_shape(config)
     height, width = height or shape.size, width or shape.size
