@@ -22,7 +22,17 @@ OKAY = 0
 
 
 def _address(channel: str) -> dict[str, wiring.Member]:
-    widths = {"id": 1, "addr": 32, "len": 8, "size": 3, "burst": 2, "lock": 1, "cache": 4, "prot": 3, "qos": 4}
+    widths = {
+        "id": 1,
+        "addr": 32,
+        "len": 8,
+        "size": 3,
+        "burst": 2,
+        "lock": 1,
+        "cache": 4,
+        "prot": 3,
+        "qos": 4,
+    }
     members = {f"{channel}{name}": Out(width) for name, width in widths.items()}
     return members | {f"{channel}valid": Out(1), f"{channel}ready": In(1)}
 
@@ -99,5 +109,13 @@ def join(m: Module, top: Any, prefix: str, inner: Any, members: dict[str, wiring
 
 def address_channel(m: Module, axi: Any, channel: str) -> None:
     """Drive the constant members of an address channel."""
-    for name, value in {"id": 0, "size": SIZE, "burst": INCR, "lock": 0, "cache": CACHE, "prot": 0, "qos": 0}.items():
+    for name, value in {
+        "id": 0,
+        "size": SIZE,
+        "burst": INCR,
+        "lock": 0,
+        "cache": CACHE,
+        "prot": 0,
+        "qos": 0,
+    }.items():
         m.d.comb += getattr(axi, channel + name).eq(value)

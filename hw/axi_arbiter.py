@@ -14,8 +14,8 @@ from hw.axi import MAX_OUTSTANDING, Beats, Bursts
 class ReadArbiter(wiring.Component):
     """Merges the bursts of several clients, the lowest number first, and deals the beats back in order.
 
-    No latency; one burst and one beat a cycle. Beats come in order, so a client that keeps its beats waiting holds
-    up all others: clients ask only for what they can take without waiting for another client.
+    No latency; one burst and one beat a cycle. Beats come in order, so a client that keeps its beats waiting
+    holds up all others: clients ask only for what they can take without waiting for another client.
 
     Parameters: ``clients``, their number. Members: ``bursts`` and ``beats`` (one stream each per client),
     ``port_bursts`` and ``port_beats`` (towards the read port).
@@ -36,7 +36,9 @@ class ReadArbiter(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.owners = owners = SyncFIFO(width=max(1, (self._clients - 1).bit_length()), depth=MAX_OUTSTANDING)
+        m.submodules.owners = owners = SyncFIFO(
+            width=max(1, (self._clients - 1).bit_length()), depth=MAX_OUTSTANDING
+        )
         port = self.port_bursts
         for number in reversed(range(self._clients)):
             with m.If(self.bursts[number].valid):
@@ -49,7 +51,10 @@ class ReadArbiter(wiring.Component):
         beat = self.port_beats
         for number in range(self._clients):
             mine = owners.r_rdy & (owners.r_data == number)
-            m.d.comb += [self.beats[number].payload.eq(beat.payload), self.beats[number].valid.eq(beat.valid & mine)]
+            m.d.comb += [
+                self.beats[number].payload.eq(beat.payload),
+                self.beats[number].valid.eq(beat.valid & mine),
+            ]
             with m.If(mine):
                 m.d.comb += beat.ready.eq(self.beats[number].ready)
         m.d.comb += owners.r_en.eq(beat.valid & beat.ready & beat.payload.last)

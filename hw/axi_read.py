@@ -11,11 +11,12 @@ from hw.axi import MAX_OUTSTANDING, OKAY, AxiRead, Beats, Bursts, address_channe
 class ReadPort(wiring.Component):
     """Issues bursts, at most 8 outstanding, and hands their beats out in order.
 
-    The address is registered (one cycle), data pass through; one beat a cycle. All transactions use id 0. While
-    ``stop`` is high no burst starts, an address already shown stays until it is taken, and data are discarded.
+    The address is registered (one cycle), data pass through; one beat a cycle. All transactions use id 0.
+    While ``stop`` is high no burst starts, an address already shown stays until it is taken, and data are
+    discarded.
 
-    Members: ``bursts`` (to read), ``beats`` (their data, back-pressure becomes RREADY), ``stop``, ``idle`` (nothing
-    outstanding), ``axi``.
+    Members: ``bursts`` (to read), ``beats`` (their data, back-pressure becomes RREADY), ``stop``, ``idle``
+    (nothing outstanding), ``axi``.
     """
 
     bursts: In(Bursts)
@@ -31,7 +32,9 @@ class ReadPort(wiring.Component):
         issued, finished = Signal(), Signal()
         address_channel(m, axi, "ar")
         m.d.comb += [
-            self.bursts.ready.eq((~axi.arvalid | axi.arready) & ~self.stop & (outstanding != MAX_OUTSTANDING)),
+            self.bursts.ready.eq(
+                (~axi.arvalid | axi.arready) & ~self.stop & (outstanding != MAX_OUTSTANDING)
+            ),
             issued.eq(self.bursts.valid & self.bursts.ready),
             self.beats.valid.eq(axi.rvalid & ~self.stop),
             beat.data.eq(axi.rdata),

@@ -12,11 +12,13 @@ from hw.axi import BEAT_BYTES, DATA_BITS, MAX_OUTSTANDING, OKAY, AxiWrite, Burst
 class WritePort(wiring.Component):
     """Issues write bursts, at most 8 outstanding, sends their beats in order and reports the responses.
 
-    Address and data are registered (one cycle); one beat a cycle. All transactions use id 0. While ``stop`` is high no burst
-    starts, and the beats still owed are sent with every strobe low, so that the bus is left clean.
+    Address and data are registered (one cycle); one beat a cycle. All transactions use id 0. While ``stop``
+    is high no burst starts, and the beats still owed are sent with every strobe low, so that the bus is left
+    clean.
 
-    Members: ``bursts`` (to write), ``beats`` (their data), ``response`` (pulse per response), ``response_last`` (it
-    belongs to a burst with ``last``), ``response_error``, ``stop``, ``idle`` (nothing outstanding), ``axi``.
+    Members: ``bursts`` (to write), ``beats`` (their data), ``response`` (pulse per response),
+    ``response_last`` (it belongs to a burst with ``last``), ``response_error``, ``stop``, ``idle`` (nothing
+    outstanding), ``axi``.
     """
 
     bursts: In(Bursts)
@@ -55,7 +57,11 @@ class WritePort(wiring.Component):
         with m.If(axi.awready):
             m.d.sync += axi.awvalid.eq(0)
         with m.If(issued):
-            m.d.sync += [axi.awvalid.eq(1), awaddr.eq(self.bursts.payload.address), awlen.eq(self.bursts.payload.len)]
+            m.d.sync += [
+                axi.awvalid.eq(1),
+                awaddr.eq(self.bursts.payload.address),
+                awlen.eq(self.bursts.payload.len),
+            ]
         self._send(m, lengths)
         return m
 

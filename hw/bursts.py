@@ -14,7 +14,8 @@ Rows = data.StructLayout({"address": 32, "stride": 32, "rows": 16, "beats": 20})
 class BurstSplitter(wiring.Component):
     """Bursts of at most 16 beats, none across a 128-byte boundary, that cover a command's rows in order.
 
-    Latency one cycle; one burst a cycle, no bubble between rows or commands. It does not join contiguous rows.
+    Latency one cycle; one burst a cycle, no bubble between rows or commands. It does not join contiguous
+    rows.
 
     Members: ``command`` (rows to cover), ``bursts`` (``last`` marks the last one of a command).
     """
@@ -51,5 +52,10 @@ class BurstSplitter(wiring.Component):
                 m.d.sync += [now.beats.eq(row_beats), now.rows.eq(now.rows - 1), active.eq(~ends)]
         with m.If(self.command.valid & self.command.ready):
             command = self.command.payload
-            m.d.sync += [active.eq(1), now.eq(command), row_address.eq(command.address), row_beats.eq(command.beats)]
+            m.d.sync += [
+                active.eq(1),
+                now.eq(command),
+                row_address.eq(command.address),
+                row_beats.eq(command.beats),
+            ]
         return m

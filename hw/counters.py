@@ -17,8 +17,8 @@ class Counters(wiring.Component):
 
     An idle engine in front of which an instruction waits for tokens counts as TOKEN. Latency one cycle.
 
-    Parameters: ``engines``. Members: ``enable``, ``clear``, ``activity`` (per engine), ``waiting`` (a bit per engine),
-    ``select`` (8 * engine + `Counter`) and ``value`` (of that counter; 0 where there is none).
+    Parameters: ``engines``. Members: ``enable``, ``clear``, ``activity`` (per engine), ``waiting`` (a bit per
+    engine), ``select`` (8 * engine + `Counter`) and ``value`` (of that counter; 0 where there is none).
     """
 
     def __init__(self, engines: int):

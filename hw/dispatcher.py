@@ -17,21 +17,22 @@ from hw.layouts import HEADER
 
 BUFFER = 4 * MAX_BEATS  #: program beats read ahead
 
-#: What the parameter fetcher is asked for: ``beats`` beats from byte ``address`` (relative to BASE) for ``engine``.
+#: For the parameter fetcher: ``beats`` beats from byte ``address`` (relative to BASE) for ``engine``.
 ParamRequest = data.StructLayout({"address": 32, "beats": 16, "engine": 4, "index": 16})
 
 
 class Dispatcher(wiring.Component):
-    """Reads the program in bursts, numbers the instructions, checks opcode and engine and appends them to the queues.
+    """Reads the program in bursts, numbers the instructions, checks opcode and engine and appends them to the
+    queues.
 
-    One instruction in about ten cycles once the program arrives; it reads ahead only what its buffer can hold, so it
-    never blocks the read port. Faults: an unknown opcode or engine, the end of the program without HALT, parameters for
-    an engine that takes none, an AXI error.
+    One instruction in about ten cycles once the program arrives; it reads ahead only what its buffer can
+    hold, so it never blocks the read port. Faults: an unknown opcode or engine, the end of the program
+    without HALT, parameters for an engine that takes none, an AXI error.
 
-    Parameters: ``config``. Members: ``start`` (pulse), ``program`` (byte address), ``count``, ``base``, ``stop``,
-    ``bursts`` and ``beats`` (read port), ``instruction`` (payload for all queues), ``valid`` and ``ready`` (a bit per
-    engine), ``params`` (requests to the fetcher), ``index`` (number of the instruction looked at), ``halted``,
-    ``fault``, ``fault_code``, ``fault_engine``.
+    Parameters: ``config``. Members: ``start`` (pulse), ``program`` (byte address), ``count``, ``base``,
+    ``stop``, ``bursts`` and ``beats`` (read port), ``instruction`` (payload for all queues), ``valid`` and
+    ``ready`` (a bit per engine), ``params`` (requests to the fetcher), ``index`` (number of the instruction
+    looked at), ``halted``, ``fault``, ``fault_code``, ``fault_engine``.
     """
 
     def __init__(self, config: AcceleratorConfig):
@@ -116,7 +117,9 @@ class Dispatcher(wiring.Component):
                 with m.Case(opcode):
                     m.d.comb += known.eq(header.engine == engine)
             with m.Case(Opcode.DEPTHWISE):
-                m.d.comb += known.eq((header.engine >= Engine.DEPTHWISE) & (header.engine < Engine.DEPTHWISE + units))
+                m.d.comb += known.eq(
+                    (header.engine >= Engine.DEPTHWISE) & (header.engine < Engine.DEPTHWISE + units)
+                )
             with m.Case(Opcode.HALT):
                 m.d.comb += known.eq(1)
         params = self.params.payload

@@ -23,12 +23,12 @@ AHEAD = 3  #: instructions whose bursts may be requested before the data of the 
 class Load(wiring.Component):
     """Copies rows of words from DRAM to the scratchpad.
 
-    Throughput is one beat a cycle; an accepted instruction requests its bursts at once, while the data of up to three
-    earlier ones still arrive. Faults: an empty transfer, an address beyond the scratchpad, an AXI error.
-    It does not join contiguous rows into longer bursts.
+    Throughput is one beat a cycle; an accepted instruction requests its bursts at once, while the data of up
+    to three earlier ones still arrive. Faults: an empty transfer, an address beyond the scratchpad, an AXI
+    error. It does not join contiguous rows into longer bursts.
 
-    Parameters: ``config``. Members: ``control``, ``write`` (scratchpad), ``bursts`` and ``beats`` (read port), ``base``
-    (byte address added to every ``dram_addr``).
+    Parameters: ``config``. Members: ``control``, ``write`` (scratchpad), ``bursts`` and ``beats`` (read
+    port), ``base`` (byte address added to every ``dram_addr``).
     """
 
     def __init__(self, config: AcceleratorConfig):
@@ -49,7 +49,9 @@ class Load(wiring.Component):
         m.submodules.walker = walker = Walker()
         m.submodules.ahead = ahead = SyncFIFO(width=Walk.size, depth=AHEAD)
         control = self.control
-        transfer = data.View(instruction(Opcode.LOAD), control.instruction.payload[: instruction(Opcode.LOAD).size])
+        transfer = data.View(
+            instruction(Opcode.LOAD), control.instruction.payload[: instruction(Opcode.LOAD).size]
+        )
         empty, accept = Signal(), Signal()
         walk = data.View(Walk, ahead.w_data)
         m.d.comb += [
@@ -74,7 +76,11 @@ class Load(wiring.Component):
         wiring.connect(m, splitter.bursts, wiring.flipped(self.bursts))
         self._assemble(m, walker)
         with m.If(control.instruction.valid & empty):
-            m.d.comb += [control.fault.eq(1), control.fault_code.eq(Fault.UNSUPPORTED), control.fault_index.eq(transfer.index)]
+            m.d.comb += [
+                control.fault.eq(1),
+                control.fault_code.eq(Fault.UNSUPPORTED),
+                control.fault_index.eq(transfer.index),
+            ]
         return m
 
     def _assemble(self, m: Module, walker: Walker) -> None:

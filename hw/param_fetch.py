@@ -22,17 +22,23 @@ Owner = data.StructLayout({"unit": 3, "index": 16})
 class ParamFetch(wiring.Component):
     """Serves requests in order and puts their beats into the FIFO of each engine.
 
-    One beat a cycle. A burst is asked for only when its FIFO has room for all of it, so that the read port is never
-    held up; a full FIFO holds up the requests behind. Faults: an AXI error.
+    One beat a cycle. A burst is asked for only when its FIFO has room for all of it, so that the read port is
+    never held up; a full FIFO holds up the requests behind. Faults: an AXI error.
 
-    Parameters: ``config``. Members: ``requests``, ``bursts`` and ``beats`` (read port), ``params`` (a stream per parameter
-    consumer: pointwise, then the depthwise units), ``base``, ``fault``, ``fault_engine``, ``fault_index``.
+    Parameters: ``config``. Members: ``requests``, ``bursts`` and ``beats`` (read port), ``params`` (a stream
+    per parameter consumer: pointwise, then the depthwise units), ``base``, ``fault``, ``fault_engine``,
+    ``fault_index``.
     """
 
     def __init__(self, config: AcceleratorConfig):
-        self._depths = [config.pointwise_param_beats, *[config.depthwise_param_beats] * config.depthwise_units]
+        self._depths = [
+            config.pointwise_param_beats,
+            *[config.depthwise_param_beats] * config.depthwise_units,
+        ]
         if min(self._depths) < MAX_BEATS:
-            raise ValueError(f"parameter FIFOs of {min(self._depths)} beats: must hold a burst of {MAX_BEATS}")
+            raise ValueError(
+                f"parameter FIFOs of {min(self._depths)} beats: must hold a burst of {MAX_BEATS}"
+            )
         super().__init__(
             {
                 "requests": In(stream.Signature(ParamRequest)),

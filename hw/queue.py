@@ -16,7 +16,8 @@ class InstructionQueue(wiring.Component):
 
     Latency one cycle; one instruction a cycle. Proven in `tests/formal`.
 
-    Parameters: ``width`` (bits the engine's opcode uses), ``depth``. Members: ``i``, ``o``, ``level`` (instructions held).
+    Parameters: ``width`` (bits the engine's opcode uses), ``depth``. Members: ``i``, ``o``, ``level``
+    (instructions held).
     """
 
     def __init__(self, width: int, depth: int):

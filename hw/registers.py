@@ -12,18 +12,25 @@ from codesign.program.registers import IDENTITY, Register
 from hw.axi import LITE_ADDRESS_BITS, AxiLite
 
 #: Registers the host writes, by the name of their member.
-WRITTEN = {"program": Register.PROGRAM, "count": Register.COUNT, "base": Register.BASE, "watchdog": Register.WATCHDOG}
+WRITTEN = {
+    "program": Register.PROGRAM,
+    "count": Register.COUNT,
+    "base": Register.BASE,
+    "watchdog": Register.WATCHDOG,
+}
 HELD_WHILE_BUSY = ("program", "count", "base")
 
 
 class Registers(wiring.Component):
-    """`codesign.program.registers` over AXI4-Lite: every answer is OKAY, an address without a register reads 0.
+    """`codesign.program.registers` over AXI4-Lite: every answer is OKAY, an address without a register reads
+    0.
 
     A write or read takes two cycles. PROGRAM, COUNT and BASE ignore writes while the accelerator is busy.
 
-    Parameters: ``config``. Members: ``axi``; ``start`` and ``soft_reset`` (pulses); ``program``, ``count``, ``base``,
-    ``watchdog``; ``irq``; ``busy``, ``done``, ``fault`` (a fault is recorded), ``fault_word``, ``cycles``; ``counter``
-    (number of the counter read: offset from COUNTERS / 4) and ``counter_value`` (its value, same cycle).
+    Parameters: ``config``. Members: ``axi``; ``start`` and ``soft_reset`` (pulses); ``program``, ``count``,
+    ``base``, ``watchdog``; ``irq``; ``busy``, ``done``, ``fault`` (a fault is recorded), ``fault_word``,
+    ``cycles``; ``counter`` (number of the counter read: offset from COUNTERS / 4) and ``counter_value`` (its
+    value, same cycle).
     """
 
     def __init__(self, config: AcceleratorConfig):

@@ -45,13 +45,14 @@ class Watchdog(wiring.Component):
 class Status(wiring.Component):
     """The accelerator's state: idle, starting, running, stopping after a fault, resetting.
 
-    A start, as a soft reset, first waits until no AXI transaction is outstanding and then resets the core for one cycle;
-    a start costs two cycles by that. The first fault wins; of several in one cycle, the first report in the list.
+    A start, as a soft reset, first waits until no AXI transaction is outstanding and then resets the core for
+    one cycle; a start costs two cycles by that. The first fault wins; of several in one cycle, the first
+    report in the list.
 
-    Parameters: ``reports``, the number of fault sources.
-    Members: ``start``, ``soft_reset`` (pulses); ``complete`` (halted, all retired); ``idle`` (no AXI transaction is
-    outstanding); ``reports``; ``stop`` (no new AXI transactions, no new instructions); ``core_reset``; ``go`` (pulse: begin
-    the program); ``running``; ``busy``, ``done``, ``fault``, ``fault_word``, ``cycles`` (as in the registers).
+    Parameters: ``reports``, the number of fault sources. Members: ``start``, ``soft_reset`` (pulses);
+    ``complete`` (halted, all retired); ``idle`` (no AXI transaction is outstanding); ``reports``; ``stop``
+    (no new AXI transactions, no new instructions); ``core_reset``; ``go`` (pulse: begin the program);
+    ``running``; ``busy``, ``done``, ``fault``, ``fault_word``, ``cycles`` (as in the registers).
     """
 
     def __init__(self, reports: int):

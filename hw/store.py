@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Signal
+from amaranth import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
-from amaranth import unsigned
 
 from codesign.program.config import AcceleratorConfig
 from codesign.program.isa import Fault, Opcode
@@ -25,11 +24,12 @@ UNANSWERED = 8  #: instructions that may wait for their write responses
 class Store(wiring.Component):
     """Copies rows of words from the scratchpad to DRAM.
 
-    Throughput is one beat a cycle; the next instruction starts while the responses of earlier ones are outstanding.
-    Faults: an empty transfer, an address beyond the scratchpad, an AXI error. It does not join contiguous rows.
+    Throughput is one beat a cycle; the next instruction starts while the responses of earlier ones are
+    outstanding. Faults: an empty transfer, an address beyond the scratchpad, an AXI error. It does not join
+    contiguous rows.
 
-    Parameters: ``config``. Members: ``control``, ``read`` (scratchpad), ``bursts`` and ``beats`` (write port),
-    ``response``, ``response_last``, ``response_error`` (from the write port), ``base``.
+    Parameters: ``config``. Members: ``control``, ``read`` (scratchpad), ``bursts`` and ``beats`` (write
+    port), ``response``, ``response_last``, ``response_error`` (from the write port), ``base``.
     """
 
     def __init__(self, config: AcceleratorConfig):
@@ -54,12 +54,16 @@ class Store(wiring.Component):
         m.submodules.unanswered = unanswered = SyncFIFO(width=16, depth=UNANSWERED)
         m.submodules.words = words = SyncFIFO(width=8 * self._config.lanes, depth=BUFFER)
         control = self.control
-        transfer = data.View(instruction(Opcode.STORE), control.instruction.payload[: instruction(Opcode.STORE).size])
+        transfer = data.View(
+            instruction(Opcode.STORE), control.instruction.payload[: instruction(Opcode.STORE).size]
+        )
         empty, accept = Signal(), Signal()
         walk = walker.command.payload
         m.d.comb += [
             empty.eq((transfer.rows == 0) | (transfer.row_words == 0)),
-            control.instruction.ready.eq(splitter.command.ready & walker.command.ready & unanswered.w_rdy & ~empty),
+            control.instruction.ready.eq(
+                splitter.command.ready & walker.command.ready & unanswered.w_rdy & ~empty
+            ),
             accept.eq(control.instruction.valid & control.instruction.ready),
             splitter.command.valid.eq(accept),
             splitter.command.payload.address.eq(self.base + transfer.dram_addr),
@@ -82,7 +86,11 @@ class Store(wiring.Component):
         sent = self._move(m, walker, words)
         self._report(m, walker, unanswered, sent)
         with m.If(control.instruction.valid & empty):
-            m.d.comb += [control.fault.eq(1), control.fault_code.eq(Fault.UNSUPPORTED), control.fault_index.eq(transfer.index)]
+            m.d.comb += [
+                control.fault.eq(1),
+                control.fault_code.eq(Fault.UNSUPPORTED),
+                control.fault_index.eq(transfer.index),
+            ]
         return m
 
     def _move(self, m: Module, walker: Walker, words: SyncFIFO) -> Signal:
@@ -116,9 +124,17 @@ class Store(wiring.Component):
         control, step = self.control, walker.steps.payload
         m.d.comb += control.activity.eq(Counter.IDLE)
         with m.If(self.response & self.response_error):
-            m.d.comb += [control.fault.eq(1), control.fault_code.eq(Fault.WRITE), control.fault_index.eq(unanswered.r_data)]
+            m.d.comb += [
+                control.fault.eq(1),
+                control.fault_code.eq(Fault.WRITE),
+                control.fault_index.eq(unanswered.r_data),
+            ]
         with m.Elif(walker.steps.valid & (step.addr >= self._config.spad_words)):
-            m.d.comb += [control.fault.eq(1), control.fault_code.eq(Fault.ADDRESS), control.fault_index.eq(step.index)]
+            m.d.comb += [
+                control.fault.eq(1),
+                control.fault_code.eq(Fault.ADDRESS),
+                control.fault_index.eq(step.index),
+            ]
         with m.If(sent):
             m.d.comb += control.activity.eq(Counter.BUSY)
         with m.Elif(walker.steps.valid | self.beats.valid):

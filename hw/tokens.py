@@ -14,7 +14,8 @@ from hw.layouts import HEADER
 class TokenCounters(wiring.Component):
     """Retired instructions of each engine since reset, modulo 2**16.
 
-    Latency one cycle. Parameters: ``engines``. Members: ``retire`` (a pulse per engine), ``retired`` (the counts).
+    Latency one cycle. Parameters: ``engines``. Members: ``retire`` (a pulse per engine), ``retired`` (the
+    counts).
     """
 
     def __init__(self, engines: int):
@@ -29,12 +30,13 @@ class TokenCounters(wiring.Component):
 
 
 class TokenGate(wiring.Component):
-    """Lets an instruction through when ``retired[e] - wait_e``, as a signed 16-bit number, is not negative for all e.
+    """Lets an instruction through when ``retired[e] - wait_e``, as a signed 16-bit number, is not negative
+    for all e.
 
     No latency; one instruction a cycle. Waits on engines that are not there are not looked at.
 
-    Parameters: ``engines``. Members: ``i``, ``o``, ``retired`` (from `TokenCounters`), ``stop`` (lets nothing through),
-    ``waiting`` (an instruction is there, its tokens are not).
+    Parameters: ``engines``. Members: ``i``, ``o``, ``retired`` (from `TokenCounters`), ``stop`` (lets nothing
+    through), ``waiting`` (an instruction is there, its tokens are not).
     """
 
     def __init__(self, engines: int):

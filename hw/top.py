@@ -19,25 +19,18 @@ from hw.axi_arbiter import ReadArbiter
 from hw.axi_read import ReadPort
 from hw.axi_write import WritePort
 from hw.counters import Counters
+from hw.depthwise import Depthwise
 from hw.dispatcher import Dispatcher
 from hw.layouts import ADDRESS_BITS, instruction
 from hw.load import Load
 from hw.param_fetch import ParamFetch
+from hw.pointwise import Pointwise
 from hw.queue import InstructionQueue
 from hw.registers import Registers
 from hw.scratchpad import Scratchpad
 from hw.status import Status, Watchdog
 from hw.store import Store
 from hw.tokens import TokenCounters, TokenGate
-
-try:
-    from hw.depthwise import Depthwise
-except ImportError:
-    from hw.stub import Stub as Depthwise
-try:
-    from hw.pointwise import Pointwise
-except ImportError:
-    from hw.stub import Stub as Pointwise
 
 UNFINISHED = 8  #: started instructions per engine whose numbers are kept for fault reports
 
@@ -54,7 +47,12 @@ def monitor_ports(config: AcceleratorConfig) -> dict[str, wiring.Member]:
     """What a simulation may watch: every scratchpad write, and every instruction's start and retirement."""
     members: dict[str, wiring.Member] = {}
     for writer in range(2 + config.depthwise_units):
-        for name, width in (("valid", 1), ("addr", ADDRESS_BITS), ("mask", config.lanes), ("data", 8 * config.lanes)):
+        for name, width in (
+            ("valid", 1),
+            ("addr", ADDRESS_BITS),
+            ("mask", config.lanes),
+            ("data", 8 * config.lanes),
+        ):
             members[f"mon_write_{writer}_{name}"] = Out(width)
     for engine in range(len(config.engines)):
         for event in ("retire", "start"):
@@ -67,8 +65,8 @@ def monitor_ports(config: AcceleratorConfig) -> dict[str, wiring.Member]:
 class Accelerator(wiring.Component):
     """Engines, scratchpad, control and AXI ports, as docs/architecture.md describes them.
 
-    Parameters: ``config``; ``monitors`` adds outputs for simulation that change no cycle (see `monitor_ports`).
-    Members: see `ports`.
+    Parameters: ``config``; ``monitors`` adds outputs for simulation that change no cycle (see
+    `monitor_ports`). Members: see `ports`.
     """
 
     def __init__(self, config: AcceleratorConfig, monitors: bool = False):
@@ -90,7 +88,7 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         core = ResetInserter(self.status.core_reset)
-        for name, engine in zip(self._config.engines, self.engines):
+        for name, engine in zip(self._config.engines, self.engines, strict=True):
             m.submodules[name] = core(engine)
         for name in ("scratchpad", "dispatcher", "fetch", "tokens"):
             m.submodules[name] = core(getattr(self, name))
@@ -109,7 +107,7 @@ class Accelerator(wiring.Component):
         readers = [[self.load], [self.dispatcher, self.fetch]]
         if self._config.memory_ports == 1:
             readers = [[self.dispatcher, self.fetch, self.load]]
-        for number, (port, clients) in enumerate(zip(self.read_ports, readers)):
+        for number, (port, clients) in enumerate(zip(self.read_ports, readers, strict=True)):
             arbiter = ReadArbiter(len(clients))
             m.submodules[f"read_port{number}"], m.submodules[f"read_arbiter{number}"] = port, core(arbiter)
             for i, client in enumerate(clients):
@@ -180,7 +178,12 @@ class Accelerator(wiring.Component):
         with m.If(self.status.core_reset):
             m.d.sync += dispatched.eq(0)
         finished = dispatched == self.tokens.retired[number]
-        return {"oldest": unfinished.r_data, "waiting": gate.waiting, "index": gate.i.payload[8:24], "finished": finished}
+        return {
+            "oldest": unfinished.r_data,
+            "waiting": gate.waiting,
+            "index": gate.i.payload[8:24],
+            "finished": finished,
+        }
 
     def _connect_control(self, m: Module, core: ResetInserter, watched: list[dict[str, Any]]) -> None:
         """Registers, status, watchdog, counters, program and parameter fetch."""
@@ -191,7 +194,10 @@ class Accelerator(wiring.Component):
             status.start.eq(registers.start),
             status.soft_reset.eq(registers.soft_reset),
             status.complete.eq(dispatcher.halted & Cat(engine["finished"] for engine in watched).all()),
-            *(getattr(registers, name).eq(getattr(status, name)) for name in ("busy", "done", "fault", "fault_word", "cycles")),
+            *(
+                getattr(registers, name).eq(getattr(status, name))
+                for name in ("busy", "done", "fault", "fault_word", "cycles")
+            ),
             dispatcher.start.eq(status.go),
             dispatcher.program.eq(registers.program),
             dispatcher.count.eq(registers.count),
@@ -213,7 +219,12 @@ class Accelerator(wiring.Component):
 
         def report(valid: Any, code: Any, engine: Any, index: Any) -> None:
             here = next(reports)
-            m.d.comb += [here.valid.eq(valid), here.code.eq(code), here.engine.eq(engine), here.index.eq(index)]
+            m.d.comb += [
+                here.valid.eq(valid),
+                here.code.eq(code),
+                here.engine.eq(engine),
+                here.index.eq(index),
+            ]
 
         for number, engine in enumerate(self.engines):
             report(engine.control.fault, engine.control.fault_code, number, engine.control.fault_index)

@@ -49,5 +49,10 @@ class Walker(wiring.Component):
                 m.d.sync += [now.words.eq(row_words), now.rows.eq(now.rows - 1), active.eq(~ends)]
         with m.If(self.command.valid & self.command.ready):
             command = self.command.payload
-            m.d.sync += [active.eq(1), now.eq(command), row_addr.eq(command.addr), row_words.eq(command.words)]
+            m.d.sync += [
+                active.eq(1),
+                now.eq(command),
+                row_addr.eq(command.addr),
+                row_words.eq(command.words),
+            ]
         return m

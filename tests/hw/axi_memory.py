@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An AXI4 memory for benches: random latency and stalls, error answers, and the accelerator's burst rules checked."""
+"""An AXI4 memory for benches: random latency and stalls, error answers, and the accelerator's burst rules
+checked."""
 
 from __future__ import annotations
 
@@ -24,8 +25,13 @@ class Burst:
 class _Channel:
     """What both directions share: the address channel, with the rules every burst must keep."""
 
-    def __init__(self, dut: Any, prefix: str, kind: str, rng: random.Random, latency: tuple[int, int], stall: float):
-        self.ports = {name: getattr(dut, prefix + kind + name) for name in ("addr", "len", "size", "burst", "cache", "valid")}
+    def __init__(
+        self, dut: Any, prefix: str, kind: str, rng: random.Random, latency: tuple[int, int], stall: float
+    ):
+        self.ports = {
+            name: getattr(dut, prefix + kind + name)
+            for name in ("addr", "len", "size", "burst", "cache", "valid")
+        }
         self.kind, self.rng, self.latency, self.stall = kind, rng, latency, stall
         self.ready_port = getattr(dut, prefix + kind + "ready")
         self.ready = False
@@ -43,12 +49,16 @@ class _Channel:
         burst = None
         if self.offered is not None:
             assert shown["valid"], f"{self.kind}valid fell before {self.kind}ready"
-            assert self.offered == (shown["addr"], shown["len"]), f"{self.kind}addr changed before {self.kind}ready"
+            assert self.offered == (shown["addr"], shown["len"]), (
+                f"{self.kind}addr changed before {self.kind}ready"
+            )
         self.offered = (shown["addr"], shown["len"]) if shown["valid"] and not self.ready else None
         if shown["valid"] and self.ready:
             burst = Burst(shown["addr"], shown["len"] + 1, cycle + self.rng.randint(*self.latency))
             end = burst.address + burst.beats * BEAT_BYTES - 1
-            assert burst.beats <= MAX_BEATS and burst.address // BOUNDARY == end // BOUNDARY, f"illegal burst {burst}"
+            assert burst.beats <= MAX_BEATS and burst.address // BOUNDARY == end // BOUNDARY, (
+                f"illegal burst {burst}"
+            )
             assert burst.address % BEAT_BYTES == 0, f"unaligned burst {burst}"
             assert (shown["size"], shown["burst"], shown["cache"]) == (SIZE, INCR, CACHE)
             self.open.append(burst)
@@ -62,7 +72,15 @@ class _Channel:
 class AxiReads:
     """Answers reads from ``memory``; addresses in ``bad`` are answered SLVERR."""
 
-    def __init__(self, dut: Any, prefix: str, memory: bytearray, rng: random.Random, latency: tuple[int, int] = (5, 60), stall: float = 0.2):
+    def __init__(
+        self,
+        dut: Any,
+        prefix: str,
+        memory: bytearray,
+        rng: random.Random,
+        latency: tuple[int, int] = (5, 60),
+        stall: float = 0.2,
+    ):
         self.memory, self.bad = memory, range(0)
         self.address = _Channel(dut, prefix, "ar", rng, latency, stall)
         self.data, self.resp, self.last, self.valid, self.ready = (
@@ -98,13 +116,23 @@ class AxiReads:
 class AxiWrites:
     """Takes writes into ``memory``; addresses in ``bad`` are answered SLVERR."""
 
-    def __init__(self, dut: Any, prefix: str, memory: bytearray, rng: random.Random, latency: tuple[int, int] = (5, 60), stall: float = 0.2):
+    def __init__(
+        self,
+        dut: Any,
+        prefix: str,
+        memory: bytearray,
+        rng: random.Random,
+        latency: tuple[int, int] = (5, 60),
+        stall: float = 0.2,
+    ):
         self.memory, self.bad = memory, range(0)
         self.address = _Channel(dut, prefix, "aw", rng, latency, stall)
         self.data, self.strobe, self.last, self.valid, self.ready = (
             getattr(dut, prefix + "w" + name) for name in ("data", "strb", "last", "valid", "ready")
         )
-        self.resp, self.bvalid, self.bready = (getattr(dut, prefix + "b" + name) for name in ("resp", "valid", "ready"))
+        self.resp, self.bvalid, self.bready = (
+            getattr(dut, prefix + "b" + name) for name in ("resp", "valid", "ready")
+        )
         self.ready.value, self.bvalid.value = 0, 0
         self.is_ready = self.showing = False
         self.waiting: deque[tuple[int, int, int]] = deque()  #: beats whose address has not been seen

@@ -12,7 +12,7 @@ from codesign.program.config import AcceleratorConfig
 from codesign.program.isa import INSTRUCTION_BYTES, Engine, Fault, Opcode, encode
 from codesign.program.registers import IDENTITY, Counter, Register
 from sim.bench import parameters, random_source
-from sim.streams import Ticker, cycles, start
+from sim.streams import cycles, start
 from tests.hw.axi_memory import AxiReads, AxiWrites
 
 BASE, PROGRAM, IMAGE, RESULT, SIZE = 0x1000, 0x100, 0x2000, 0x8000, 0x10000
@@ -38,7 +38,11 @@ class Host:
     async def begin(cls, dut: Any, latency: tuple[int, int] = (5, 60), stall: float = 0.2) -> Host:
         await start(dut)
         host = cls(dut, latency, stall)
-        for register, value in ((Register.BASE, BASE), (Register.PROGRAM, PROGRAM), (Register.WATCHDOG, 2000)):
+        for register, value in (
+            (Register.BASE, BASE),
+            (Register.PROGRAM, PROGRAM),
+            (Register.WATCHDOG, 2000),
+        ):
             await host.write(register, value)
         return host
 
@@ -60,11 +64,15 @@ class Host:
                 return status
         raise TimeoutError("still busy")
 
-    async def expect_fault(self, program: list[bytes], code: Fault, engine: int, index: int, count: int | None = None) -> None:
+    async def expect_fault(
+        self, program: list[bytes], code: Fault, engine: int, index: int, count: int | None = None
+    ) -> None:
         status = await self.run(program, count)
         word = await self.read(Register.FAULT)
         got = (status, word & 0xFF, word >> 8 & 0xF, word >> 16)
-        assert got == (FAULT, code, engine, index), f"got {got}, want fault {code.name}, engine {engine}, index {index}"
+        assert got == (FAULT, code, engine, index), (
+            f"got {got}, want fault {code.name}, engine {engine}, index {index}"
+        )
         assert not any(port.address.open for port in (*self.reads, self.writes))
 
     async def copy(self, seed: str = "copy") -> None:
@@ -113,7 +121,9 @@ async def registers(dut: Any) -> None:
     host = await Host.begin(dut)
     config = host.config
     assert await host.read(Register.ID) == IDENTITY
-    shape = config.lanes | config.array_out << 8 | config.depthwise_units << 16 | config.spad_words // 256 << 24
+    shape = (
+        config.lanes | config.array_out << 8 | config.depthwise_units << 16 | config.spad_words // 256 << 24
+    )
     assert await host.read(Register.SHAPE) == shape
     assert await host.read(Register.PROGRAM) == PROGRAM
     assert await host.read(Register.STATUS) == 0
@@ -188,7 +198,9 @@ async def bus_errors(dut: Any) -> None:
     word = BASE + IMAGE + 5 * host.config.word_bytes
     for port in host.reads:
         port.bad = range(word, word + 8)
-    await host.expect_fault([LOAD, transfer(Opcode.LOAD, **long), transfer(Opcode.LOAD, **long), HALT], Fault.READ, 0, 1)
+    await host.expect_fault(
+        [LOAD, transfer(Opcode.LOAD, **long), transfer(Opcode.LOAD, **long), HALT], Fault.READ, 0, 1
+    )
     for port in host.reads:
         port.bad = range(BASE + PROGRAM + 64, BASE + PROGRAM + 72)
     await host.expect_fault([LOAD, LOAD, HALT], Fault.READ, 0, 1)
@@ -196,7 +208,9 @@ async def bus_errors(dut: Any) -> None:
         port.bad = range(0)
     host.writes.bad = range(BASE + RESULT, BASE + RESULT + 8)
     away = long | dict(dram_addr=RESULT + 0x400)
-    await host.expect_fault([transfer(Opcode.STORE, **away), STORE, transfer(Opcode.STORE, **away), HALT], Fault.WRITE, 1, 1)
+    await host.expect_fault(
+        [transfer(Opcode.STORE, **away), STORE, transfer(Opcode.STORE, **away), HALT], Fault.WRITE, 1, 1
+    )
     host.writes.bad = range(0)
     await host.copy()
 

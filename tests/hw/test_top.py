@@ -15,7 +15,11 @@ SMALL = dict(array_out=4, depthwise_units=1, acc_depth=32, spad_words=512, spad_
 SMALL |= dict(pointwise_param_beats=64, depthwise_param_beats=16, queue_depth=4)
 
 
-@pytest.mark.parametrize("settings", [dict(lanes=32, memory_ports=2), dict(lanes=16, memory_ports=1)], ids=["two ports", "one port"])
+@pytest.mark.parametrize(
+    "settings",
+    [dict(lanes=32, memory_ports=2), dict(lanes=16, memory_ports=1)],
+    ids=["two ports", "one port"],
+)
 def test_accelerator_on_the_bus(settings: dict[str, int]) -> None:
     config = AcceleratorConfig(**SMALL | settings)
     name = f"accelerator_{config.memory_ports}"
