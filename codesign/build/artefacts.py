@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The build folder: hashes, whole-or-nothing writes, one build at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from codesign.errors import UserError
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content; empty for a file that is not there."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as handle:
+            while block := handle.read(1 << 20):
+                digest.update(block)
+    except FileNotFoundError:
+        return ""
+    return digest.hexdigest()
+
+
+def text_hash(*parts: object) -> str:
+    """SHA-256 of values that print as what they are."""
+    return hashlib.sha256("\0".join(map(repr, parts)).encode()).hexdigest()
+
+
+def source_hash(*names: str) -> str:
+    """SHA-256 of the package's own sources under these files or folders, so that other code means another result."""
+    digest = hashlib.sha256()
+    for name in names:
+        root = PACKAGE_ROOT / name
+        files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.suffix in (".py", ".cpp", ".hpp"))
+        for path in files:
+            digest.update(str(path.relative_to(PACKAGE_ROOT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Write a file whole or not at all, creating its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(partial)
+        raise
+
+
+@contextlib.contextmanager
+def opened(folder: Path) -> Iterator[Path]:
+    """The folder, created and writable, held by this process alone."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "w")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise UserError(f"output folder {folder} cannot be written: {error.strerror}; choose another with --out") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise UserError(f"another build is running in {folder}; wait for it or choose another with --out") from None
+    try:
+        yield folder
+    finally:
+        lock.close()

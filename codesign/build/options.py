@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a build is asked for, checked before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesign.errors import UserError
+
+CONFIGS = ("a", "b", "c", "d", "e")
+FORMS = ("square", "pairs")
+LARGEST_SIDE = 2048
+SHIPPED_MODEL = Path(__file__).resolve().parents[1] / "models" / "digits-b-w4a8.safetensors"
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """Arguments of `codesign build`. What is None has the network's own default; wrong values raise `UserError`.
+
+    With ``model`` None and nothing else that shapes the network given, configuration b is the shipped trained
+    model; any other choice is a network with calibrated random weights.
+    """
+
+    board: str
+    config: str = "b"
+    model: Path | None = None
+    image: Path | None = None
+    height: int | None = None
+    width: int | None = None
+    weight_bits: int | None = None
+    form: str | None = None
+    out: Path | None = None
+    fresh: bool = False
+
+    def __post_init__(self) -> None:
+        if self.config not in CONFIGS:
+            raise UserError(f"unknown configuration {self.config!r}; it must be one of {', '.join(CONFIGS)}")
+        for name, side in (("height", self.height), ("width", self.width)):
+            if side is not None and (side < 32 or side % 32 or side > LARGEST_SIDE):
+                raise UserError(f"--{name} {side}: must be a multiple of 32, 32 to {LARGEST_SIDE}")
+        if self.weight_bits not in (None, 4, 8):
+            raise UserError(f"--weight-bits {self.weight_bits}: must be 4 or 8")
+        if self.form not in (None, *FORMS):
+            raise UserError(f"--form {self.form!r}: must be one of {', '.join(FORMS)}")
+        for name, path in (("model", self.model), ("image", self.image)):
+            if path is not None and not path.is_file():
+                raise UserError(f"--{name} {path}: no such file")
+        if self.model is not None and (self.weight_bits or self.form):
+            raise UserError("--weight-bits and --form are the model file's own; leave them out with --model")
+
+    @property
+    def trained_model(self) -> Path | None:
+        """The model file to lower, or None for calibrated random weights."""
+        if self.model is not None:
+            return self.model
+        shaped = self.config != "b" or self.weight_bits or self.form or self.height or self.width
+        return None if shaped or not SHIPPED_MODEL.is_file() else SHIPPED_MODEL
+
+    def folder(self, board: str) -> Path:
+        """Where the build's artefacts go."""
+        return self.out if self.out is not None else Path("build") / f"{board}-{self.config}"

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""steps.json: for each step that ended, what it read, what it wrote and what it found."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codesign.build.artefacts import write_whole
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """``inputs`` by name and ``outputs`` by path are SHA-256 hashes of what was read and generated."""
+
+    status: str
+    reason: str
+    seconds: float
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Records:
+    """The file, read once and written whole after every step. An unreadable one counts as empty: steps run again."""
+
+    def __init__(self, path: Path, fresh: bool = False):
+        self._path = path
+        self._steps: dict[str, StepRecord] = {} if fresh else _read(path)
+
+    def get(self, name: str) -> StepRecord | None:
+        return self._steps.get(name)
+
+    def put(self, name: str, record: StepRecord) -> None:
+        self._steps[name] = record
+        self._write()
+
+    def drop(self, name: str) -> None:
+        """Forget a step before it runs, so that an interrupted one is not taken for finished."""
+        if self._steps.pop(name, None) is not None:
+            self._write()
+
+    def _write(self) -> None:
+        steps = {name: asdict(record) for name, record in self._steps.items()}
+        write_whole(self._path, json.dumps({"schema": SCHEMA, "steps": steps}, indent=1) + "\n")
+
+
+def _read(path: Path) -> dict[str, StepRecord]:
+    try:
+        document = json.loads(path.read_text())
+        if document["schema"] != SCHEMA:
+            return {}
+        return {name: StepRecord(**record) for name, record in document["steps"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}

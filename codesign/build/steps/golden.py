@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""golden: every tensor of the frame in exact integers, and what its codes look like."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from codesign import golden
+from codesign.build.artefacts import write_whole
+from codesign.build.step import DONE, GOLDEN, GRAPH, IMAGE, STATISTICS, Context, Outcome, Step
+from codesign.graph.ir import Conv, DeformConv
+
+
+class GoldenStep(Step):
+    name = "golden"
+    outputs = (GOLDEN, STATISTICS)
+    sources = ("codesign/golden", "codesign/graph", "codesign/numeric.py")
+
+    def inputs(self, context: Context) -> dict[str, str]:
+        return {GRAPH: context.hash(GRAPH), IMAGE: context.hash(IMAGE)}
+
+    def run(self, context: Context) -> Outcome:
+        values = golden.run(context.graph, context.codes)
+        rows = [asdict(stats) for stats in golden.tensor_stats(context.graph, values)]
+        packed = io.BytesIO()
+        np.savez(packed, **values)
+        write_whole(context.path(GOLDEN), packed.getvalue())
+        write_whole(context.path(STATISTICS), json.dumps(rows, indent=1) + "\n")
+        computed = {n.output for n in context.graph.nodes if isinstance(n, Conv | DeformConv)}
+        facts: dict[str, Any] = {
+            "values": sum(tensor.size for tensor in values.values()),
+            "saturated_share": {row["name"]: row["saturated_share"] for row in rows},
+            "distance_histogram": {row["name"]: row["distances"] for row in rows if row["distances"]},
+            "top_share": max(row["top_share"] for row in rows if row["name"] in computed),
+        }
+        return Outcome(DONE, f"{len(values)} tensors, {facts['values']:,} values", facts)
+
+    def show(self, context: Context, facts: dict[str, Any]) -> None:
+        """A line per tensor; offsets with the histogram of their distances."""
+        if not context.path(STATISTICS).exists():
+            return
+        for row in context.json(STATISTICS):
+            line = f"{row['name']:<28} saturated {row['saturated_share']:7.3%}   commonest code {row['top_code']:4} {row['top_share']:6.1%}"
+            if row["distances"]:
+                line += "   d " + " ".join(f"{d}:{count}" for d, count in row["distances"].items())
+            context.log(line)

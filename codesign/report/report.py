@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Assembles the report from the steps' facts and the artefacts in the build folder."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from codesign import __version__
+from codesign.build.step import FRAME, GRAPH, Context
+from codesign.graph.count import mac_count, parameter_count
+from codesign.plan.latency import predict
+from codesign.report.layers import layers, pointwise_macs
+
+SCHEMA = "codesign-report-1"
+
+
+def make_report(context: Context) -> dict[str, Any]:
+    """The report as JSON values. What a step that did not run would have found is null."""
+    simulated = context.fact("simulate")
+    trace = context.json(FRAME) if simulated and context.path(FRAME).exists() else None
+    macs = mac_count(context.graph)
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "board": context.board.name,
+        "config": str(context.graph.meta.get("config", context.options.config)),
+        "model": _model(context, macs),
+        "steps": _steps(context),
+        "bit_exact": _bit_exact(context, simulated),
+        "cycles": _cycles(context, simulated, trace),
+        **_rates(context, simulated, macs),
+        "latency_model": _latency(context, simulated),
+        "resources": context.fact("synthesise") or None,
+        "simulation": _simulation(simulated),
+        "dram": _dram(context, simulated),
+    }
+
+
+def _model(context: Context, macs: int) -> dict[str, Any]:
+    meta, shape = context.graph.meta, context.graph.input.shape
+    return {
+        "sha256": context.hash(GRAPH),
+        "weight_bits": meta.get("weight_bits"),
+        "act_bits": meta.get("act_bits", 8),
+        "params": parameter_count(context.graph),
+        "macs": macs,
+        "input": [int(side) for side in shape],
+        "trained": bool(meta.get("trained", False)),
+        "weights": context.fact("lower").get("weights"),
+    }
+
+
+def _steps(context: Context) -> list[dict[str, Any]]:
+    rows = [
+        {"name": r.name, "status": r.status, "seconds": r.seconds, "reason": r.reason, "kept": r.kept}
+        for r in context.results
+    ]
+    return [*rows, {"name": "report", "status": "done", "seconds": 0.0, "reason": "", "kept": False}]
+
+
+def _bit_exact(context: Context, simulated: dict[str, Any]) -> dict[str, Any]:
+    golden = context.fact("golden")
+    return {
+        "images": 1 if simulated else 0,
+        "tensors": simulated.get("tensors", 0),
+        "values": simulated.get("values", 0),
+        "mismatches": simulated.get("mismatches"),
+        "saturated_share": golden.get("saturated_share", {}),
+        "distance_histogram": golden.get("distance_histogram", {}),
+        "first_difference": simulated.get("first_difference"),
+    }
+
+
+def _cycles(context: Context, simulated: dict[str, Any], trace: dict[str, Any] | None) -> dict[str, Any]:
+    if trace is None:
+        return {"total": None}
+    busy = {engine["name"]: engine["counters"]["busy"] for engine in trace["engines"]}
+    units = [cycles for name, cycles in busy.items() if name.startswith("depthwise")]
+    return {
+        "total": simulated["cycles"],
+        "pointwise_busy": busy["pointwise"],
+        "depthwise_busy": round(sum(units) / len(units)),  # mean of the units, to be read against the total
+        "load_busy": busy["load"],
+        "store_busy": busy["store"],
+        "depthwise_units_busy": units,
+        "engines": {engine["name"]: engine["counters"] for engine in trace["engines"]},
+        "layers": layers(context.graph, trace),
+    }
+
+
+def _rates(context: Context, simulated: dict[str, Any], macs: int) -> dict[str, Any]:
+    config, clock = context.board.accelerator, context.board.clock_mhz
+    total = simulated.get("cycles")
+    everything = config.array_macs + config.depthwise_macs
+    return {
+        "array_macs": config.array_macs,
+        "depthwise_macs": config.depthwise_macs,
+        "clock_mhz": clock,
+        "fps": clock * 1e6 / total if total else None,
+        "mac_efficiency": macs / (everything * total) if total else None,
+        "array_efficiency": pointwise_macs(context.graph) / (config.array_macs * total) if total else None,
+    }
+
+
+def _latency(context: Context, simulated: dict[str, Any]) -> dict[str, Any]:
+    total = simulated.get("cycles")
+    modelled = predict(context.plan.program, context.board.dram).cycles
+    return {"cycles": modelled, "error": (modelled - total) / total if total else None}
+
+
+def _simulation(simulated: dict[str, Any]) -> dict[str, Any]:
+    seconds = simulated.get("seconds")
+    return {
+        "seconds": seconds,
+        "kcycles_per_s": simulated["cycles"] / seconds / 1e3 if seconds else None,
+        "processor": platform.machine(),
+    }
+
+
+def _dram(context: Context, simulated: dict[str, Any]) -> dict[str, Any]:
+    dram = context.board.dram
+    return {
+        "read_bytes": simulated.get("read_bytes"),
+        "write_bytes": simulated.get("write_bytes"),
+        "model": {"latency_cycles": dram.latency_cycles, "bytes_per_cycle": dram.bytes_per_cycle},
+    }
