@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,6 +27,41 @@ _STEP = data.StructLayout(
         "pixel": 3,
     }
 )
+
+
+#: An operand of -8..8 as two radix-4 digits in -2..2, w = low + 4 * high; a digit's size is 1, 2 or 0.
+_DIGITS = data.StructLayout(
+    {"low_one": 1, "low_two": 1, "low_negative": 1, "high_one": 1, "high_two": 1, "high_negative": 1}
+)
+
+
+def _recode(m: Module, digits: data.View, w: Value) -> None:
+    m.d.sync += [
+        digits.low_one.eq(w[0]),
+        digits.low_two.eq(w[1] & ~w[0]),
+        digits.low_negative.eq(w[1]),
+        digits.high_one.eq(w[2] ^ w[1]),
+        digits.high_two.eq(Mux(w[4], ~w[2] & ~w[1], w[3] | (w[2] & w[1]))),
+        digits.high_negative.eq(w[4]),
+    ]
+
+
+def _row(x: Value, one: Value, two: Value) -> Value:
+    """``x`` times a digit's size, ten bits."""
+    return (Cat(x, x[-1].replicate(2)) & one.replicate(10)) | (Cat(0, x, x[-1]) & two.replicate(10))
+
+
+def _add(a: Value, b: Value, carry: Value) -> Value:
+    """``a + b + carry`` on one carry chain."""
+    return (Cat(Const(1, 1), a).as_signed() + Cat(carry, b).as_signed())[1:].as_signed()
+
+
+def _product(x: Value, w: data.View) -> Value:
+    """``x`` times the digits, less 1 when the low digit is negative: the accumulator's carry adds it. Written out,
+    because a ``*`` this small would take a whole DSP, and the pointwise array needs those."""
+    low = _row(x, w.low_one, w.low_two) ^ w.low_negative.replicate(10)
+    high = Cat(Const(0, 2), _row(x, w.high_one, w.high_two)) ^ w.high_negative.replicate(12)
+    return _add(low.as_signed(), high.as_signed(), w.high_negative)
 
 
 def _delayed(m: Module, step: data.View, name: str) -> data.View:
@@ -115,21 +150,32 @@ class DepthwiseLanes(wiring.Component):
         return self.room & Mux(mac, cooling == 0, in_flight == 0)
 
     def _multiply(self, m: Module, valid: Value, s1: data.View, word: data.View) -> None:
+        lanes = self.config.lanes
         s2_valid, s3_valid = Signal(), Signal()
-        s2, s2_word, s2_weights = _delayed(m, s1, "s2_step"), Signal.like(word), Signal.like(self.weights)
+        s2, s2_word = _delayed(m, s1, "s2_step"), Signal.like(word)
+        s2_digits = Signal(data.ArrayLayout(_DIGITS, lanes), reset_less=True)
         s3 = _delayed(m, s2, "s3_step")
         m.d.sync += [s2_valid.eq(valid), s3_valid.eq(s2_valid), self.sums_done.eq(s3_valid & s3.last)]
-        with m.If(valid):
-            m.d.sync += [s2_word.eq(word), s2_weights.eq(self.weights)]
         with m.If(s3_valid):
             m.d.sync += [self.sums_half.eq(s3.half), self.sums_final.eq(s3.final)]
-        for lane in range(self.config.lanes):
+        for lane in range(lanes):
             product = Signal(signed(ACT_BITS + OPERAND_BITS), name=f"product{lane}", reset_less=True)
+            correct = Signal(name=f"correct{lane}", reset_less=True)
+            with m.If(valid):
+                m.d.sync += s2_word[lane].eq(word[lane])
+                _recode(m, s2_digits[lane], self.weights[lane])
             with m.If(s2_valid):
-                m.d.sync += product.eq(s2_word[lane] * s2_weights[lane])
+                m.d.sync += product.eq(_product(s2_word[lane], s2_digits[lane]))
+                m.d.sync += correct.eq(s2_digits[lane].low_negative)
             with m.If(s3_valid):
-                sum_ = self.sums[lane]
-                m.d.sync += sum_.eq(Mux(s3.first, 0, sum_) + Mux(s3.high, product << 4, product))
+                # a high half counts 16 times: ones below it carry its correction up to bit 4
+                term = Mux(s3.high, Cat(correct.replicate(4), product).as_signed(), product)
+                base = Mux(s3.first, 0, self.sums[lane])
+                m.d.sync += self.sums[lane].eq(_add(self._wide(term), self._wide(base), correct))
+
+    def _wide(self, value: Value) -> Value:
+        """Sign-extended to the accumulator."""
+        return Cat(value, value[-1].replicate(self.config.acc_bits - len(value)))
 
     def _pick(self, m: Module, valid: Value, s1: data.View, word: data.View) -> None:
         """MAX: the larger code of each lane. WINDOW: three bytes of one of the word's pixels to lanes 3t..3t+2."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import cocotb
@@ -165,7 +166,7 @@ async def few_bubbles_between_instructions(dut):
     await unit.run(works)
     check(unit, works, want)
     retired = [cycle for cycle, _ in unit.monitor.retired]
-    gaps = [after - before - 9 * 20 for before, after in zip(retired, retired[1:])]
+    gaps = [after - before - 9 * 20 for before, after in pairwise(retired)]
     dut._log.info("bubbles between instructions: %s", gaps)
     assert max(gaps) <= 4
 
