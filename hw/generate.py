@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from amaranth import Shape
@@ -13,11 +14,29 @@ from codesign.program.config import AcceleratorConfig
 from hw.top import Accelerator, monitor_ports, ports
 
 TOP = "codesign_accelerator"
+_ROW = re.compile(r" {4}(\w+)\[(\d+)\] = (\d+'h[0-9a-f]+);\n")
+_CLEAR = re.compile(r"  initial begin\n(?: {4}\w+\[\d+\] = \d+'h[0-9a-f]+;\n)+  end\n")
 
 
-def verilog(config: AcceleratorConfig, monitors: bool = False) -> str:
-    """The accelerator as one Verilog text; its top module is `TOP`."""
-    return backend.convert(Accelerator(config, monitors), name=TOP, emit_src=False)
+def verilog(config: AcceleratorConfig, monitors: bool = False, packed_outputs: int | None = None) -> str:
+    """The accelerator as one Verilog text; its top module is `TOP`. ``packed_outputs``: see `hw.array`."""
+    return short_clears(
+        backend.convert(Accelerator(config, monitors, packed_outputs), name=TOP, emit_src=False)
+    )
+
+
+def short_clears(text: str) -> str:
+    """A loop instead of a line per row where a memory starts as zeros."""
+
+    def loop(block: re.Match[str]) -> str:
+        rows = _ROW.findall(block[0])
+        name, _, zero = rows[0]
+        if rows != [(name, str(row), zero) for row in range(len(rows))] or int(zero.split("h")[1], 16):
+            return block[0]
+        head = f"  initial begin : clear_{name}\n    integer row;\n"
+        return f"{head}    for (row = 0; row < {len(rows)}; row = row + 1) {name}[row] = {zero};\n  end\n"
+
+    return _CLEAR.sub(loop, text)
 
 
 def port_list(config: AcceleratorConfig, monitors: bool = False) -> str:

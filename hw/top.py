@@ -66,16 +66,18 @@ class Accelerator(wiring.Component):
     """Engines, scratchpad, control and AXI ports, as docs/architecture.md describes them.
 
     Parameters: ``config``; ``monitors`` adds outputs for simulation that change no cycle (see
-    `monitor_ports`). Members: see `ports`.
+    `monitor_ports`); ``packed_outputs`` chooses the form of the pointwise array (see `hw.array`).
+    Members: see `ports`.
     """
 
-    def __init__(self, config: AcceleratorConfig, monitors: bool = False):
+    def __init__(self, config: AcceleratorConfig, monitors: bool = False, packed_outputs: int | None = None):
         self._config = config
         self._monitors = monitors
         super().__init__(ports(config) | (monitor_ports(config) if monitors else {}))
         units = config.depthwise_units
         self.load, self.store = Load(config), Store(config)
-        self.computing = [Pointwise(config), *(Depthwise(config) for _ in range(units))]
+        pointwise = Pointwise(config, packed_outputs=packed_outputs)
+        self.computing = [pointwise, *(Depthwise(config) for _ in range(units))]
         self.engines: list[Any] = [self.load, self.store, *self.computing]
         self.scratchpad = Scratchpad(config, readers=units + 2, writers=units + 2)
         self.dispatcher, self.fetch = Dispatcher(config), ParamFetch(config)
@@ -178,8 +180,10 @@ class Accelerator(wiring.Component):
         with m.If(self.status.core_reset):
             m.d.sync += dispatched.eq(0)
         finished = dispatched == self.tokens.retired[number]
+        oldest = Signal(16, name=f"{name}_oldest")  # as late as the scratchpad's error bits
+        m.d.sync += oldest.eq(unfinished.r_data)
         return {
-            "oldest": unfinished.r_data,
+            "oldest": oldest,
             "waiting": gate.waiting,
             "index": gate.i.payload[8:24],
             "finished": finished,
