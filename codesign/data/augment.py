@@ -57,14 +57,14 @@ def augment(
     moved = np.concatenate([moved.min(1), moved.max(1)], 1).astype(np.float32)
     clipped = np.clip(moved, 0, np.array([size[1], size[0]] * 2, np.float32))
     keep = (_area(clipped) > 0.4 * _area(moved)) & ((clipped[:, 2:] - clipped[:, :2]).min(1, initial=1e9) >= 4)
-    return _recolour(np.asarray(view), rng, how), clipped[keep], labels[keep]
+    return recolour(np.asarray(view), rng, how), clipped[keep], labels[keep]
 
 
 def _area(boxes: np.ndarray) -> np.ndarray:
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
-def _recolour(image: np.ndarray, rng: np.random.Generator, how: Augment) -> np.ndarray:
+def recolour(image: np.ndarray, rng: np.random.Generator, how: Augment) -> np.ndarray:
     """Per-channel gain and shift, as one table per channel."""
     levels = np.arange(256, dtype=np.float32)
     gain = rng.uniform(1 - how.colour, 1 + how.colour) * rng.uniform(0.93, 1.07, 3)

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from codesign.data.voc import write_annotation
 from codesign.errors import UserError
 
-SMALLEST, LARGEST = 20, 110  # digit height in pixels of a 256-pixel scene
+SMALLEST, LARGEST = 24, 104  # digit height in pixels of a 256-pixel scene
 _MAX_IOU = 0.02
 
 
@@ -58,7 +58,7 @@ def render_scene(
     canvas = _clutter(rng, _background(rng, size), int(rng.integers(2, 9)))
     boxes: list[np.ndarray] = []
     digits: list[int] = []
-    for _ in range(int(rng.integers(3, 10))):
+    for _ in range(int(rng.integers(5, 15))):
         pick = int(rng.integers(len(labels)))
         mask = _digit_mask(rng, ink[pick], size)
         placed = _place(rng, mask, boxes, size)
@@ -143,12 +143,12 @@ def _iou(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _paint(rng: np.random.Generator, canvas: np.ndarray, mask: np.ndarray, at: tuple[int, int]) -> np.ndarray:
-    """Blend a digit in, lighter or darker than what lies below it by at least 60 grey levels."""
+    """Blend a digit in, lighter or darker than what lies below it by at least 80 grey levels."""
     (x, y), (h, w) = at, mask.shape
     below = canvas[y : y + h, x : x + w]
     grey = float(np.clip(below.mean(), 0, 255))
-    darker = grey > 185 or (grey > 70 and rng.random() < 0.5)
-    step = rng.uniform(60, max(61.0, grey if darker else 255 - grey))
+    darker = grey > 165 or (grey > 90 and rng.random() < 0.5)
+    step = rng.uniform(80, max(81.0, grey if darker else 255 - grey))
     ink = np.clip(grey + (-step if darker else step) + rng.uniform(-20, 20, 3), 0, 255)
     alpha = mask[..., None] * rng.uniform(0.85, 1.0)
     canvas[y : y + h, x : x + w] = below * (1 - alpha) + ink * alpha

@@ -46,12 +46,15 @@ class CoDeNet(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Head maps by name."""
+        x = self.decoder3(self.decoder2(self.decoder1(self.features(image))))
+        return {name: getattr(self, name)(x) for name in HEADS}
+
+    def features(self, image: Tensor) -> Tensor:
+        """The backbone alone: [B, 3, H, W] -> [B, C, H/32, W/32]."""
         x = self.stem(image)
         if self.config.stem == "s2max":
             x = F.max_pool2d(x, 3, 2, 1)
-        x = self.last(self.stage3(self.stage2(self.stage1(x))))
-        x = self.decoder3(self.decoder2(self.decoder1(x)))
-        return {name: getattr(self, name)(x) for name in HEADS}
+        return self.last(self.stage3(self.stage2(self.stage1(x))))
 
 
 def set_mode(model: nn.Module, quantised: bool) -> None:

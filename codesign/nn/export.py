@@ -154,7 +154,7 @@ def _weights(unit: ConvUnit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     quant = unit.conv.quant_weight()
     scale = quant.scale.double().flatten().expand(unit.conv.weight.shape[0])
     codes = torch.round(quant.value.double() / scale.view(-1, 1, 1, 1)).to(torch.int8)
-    return codes.numpy(), scale.numpy().copy(), unit.conv.bias.double().numpy().copy()
+    return np.ascontiguousarray(codes.numpy()), scale.numpy().copy(), unit.conv.bias.double().numpy().copy()
 
 
 def _trace_node(node: Node, codes: dict[str, np.ndarray], real: dict[str, Tensor], image: np.ndarray) -> None:

@@ -31,6 +31,7 @@ from codesign.train.checkpoint import Progress, load_checkpoint, read_progress, 
 from codesign.train.ema import Ema
 from codesign.train.evaluation import evaluate
 from codesign.train.loss import detection_loss
+from codesign.train.pretrain import pretrain
 from codesign.train.recipe import Recipe
 
 Report = Callable[[str], None]
@@ -70,10 +71,15 @@ def train(
     """
     run = _prepare(Path(data), recipe, Path(out), config or named_config("b"), report)
     checkpoint = run.out / "checkpoint.safetensors"
-    done = _resume_point(run, checkpoint) if resume else 0
+    started = resume and checkpoint.exists()
+    done = _resume_point(run, checkpoint) if started else 0
     _print_budget(run, done)
+    if not started:
+        pretrain(run.model, run.data, recipe, report)
     if done < recipe.float_epochs or done == 0:
-        optimiser, ema = _stage(run, False, checkpoint if done else None)
+        optimiser, ema = _stage(run, False, checkpoint if started else None)
+        if not started:
+            save_checkpoint(checkpoint, Progress(0, run.fingerprint), run.model, ema, optimiser)
         done = _epochs(run, done, recipe.float_epochs, optimiser, ema, checkpoint, stop_after)
         if stop_after is not None and done >= stop_after:
             return None
@@ -112,14 +118,13 @@ def _prepare(data: Path, recipe: Recipe, out: Path, config: NetConfig, report: R
     model.labels = classes  # type: ignore[assignment]
     cache = SceneCache(samples, len(classes), config.input_size)
     test = SceneCache(held_out, len(classes), config.input_size) if held_out else None
-    identity = [config.to_json(), recipe.to_json(), classes, [s.name for s in samples]]
+    fixed = {k: v for k, v in recipe.to_json().items() if k not in ("float_epochs", "qat_epochs", "threads")}
+    identity = [config.to_json(), fixed, classes, [s.name for s in samples]]
     fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return _Run(model, recipe, cache, test, out, report, fingerprint, {})
 
 
 def _resume_point(run: _Run, checkpoint: Path) -> int:
-    if not checkpoint.exists():
-        return 0
     progress = read_progress(checkpoint)
     if progress.fingerprint != run.fingerprint:
         raise UserError(f"{checkpoint}: belongs to another network, recipe or data; use another output folder")
@@ -130,9 +135,13 @@ def _resume_point(run: _Run, checkpoint: Path) -> int:
 
 def _stage(run: _Run, quantised: bool, checkpoint: Path | None) -> tuple[torch.optim.Optimizer, Ema]:
     """Optimiser and average for one stage, restored from a checkpoint if one is given."""
-    decayed = [p for p in run.model.parameters() if p.ndim == 4]
-    plain = [p for p in run.model.parameters() if p.ndim != 4]
-    groups = [{"params": decayed, "weight_decay": run.recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    named = list(run.model.named_parameters())
+    offset = [p for n, p in named if ".offset." in n]
+    decayed = [p for n, p in named if p.ndim == 4 and ".offset." not in n]
+    plain = [p for n, p in named if p.ndim != 4 and ".offset." not in n]
+    groups = [{"params": decayed, "weight_decay": run.recipe.weight_decay, "factor": 1.0},
+              {"params": plain, "weight_decay": 0.0, "factor": 1.0},
+              {"params": offset, "weight_decay": 0.0, "factor": run.recipe.offset_lr}]  # fmt: skip
     optimiser = torch.optim.AdamW(groups, lr=run.recipe.qat_lr if quantised else run.recipe.lr)
     ema = Ema(run.model, run.recipe.ema)
     if checkpoint is not None:
@@ -192,13 +201,13 @@ def _epoch(
         for module in run.model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
-    half = recipe.bf16 and not (quantised and progress >= 0.5)
+    half = recipe.bf16 and not quantised
     total, base = 0.0, recipe.qat_lr if quantised else recipe.lr
     for step, batch in enumerate(run.data.epoch(recipe.seed, epoch, batch_size, recipe.augment)):
         at = progress * length * steps + step
         rate = base * _schedule(at, length * steps, recipe.warmup_steps)
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         total += _step(run.model, batch, optimiser, recipe, half)
         ema.update(run.model)
     return total / steps
@@ -252,7 +261,7 @@ def _speed(run: _Run, quantised: bool) -> float:
     for number, batch in batches:
         if number == 1:
             began = time.monotonic()
-        _step(model, batch, optimiser, run.recipe, run.recipe.bf16)
+        _step(model, batch, optimiser, run.recipe, run.recipe.bf16 and not quantised)
     return 2 * len(batches[0][1]["image"]) / (time.monotonic() - began)
 
 

@@ -11,20 +11,23 @@ from codesign.errors import UserError
 
 @dataclass(frozen=True)
 class Recipe:
-    """Float stage, then quantisation-aware stage; both AdamW with warm-up and cosine decay."""
+    """Backbone warm-up on object crops, float stage, quantisation-aware stage; AdamW, warm-up, cosine decay."""
 
+    pretrain_epochs: int = 12
+    pretrain_batch: int = 64
     float_epochs: int = 24
     qat_epochs: int = 8
     batch: int = 8
     qat_batch: int = 16
     lr: float = 4e-3
     qat_lr: float = 5e-4
+    offset_lr: float = 0.1  # of the stage's rate, for offset convolutions, as deformable networks usually have it
     weight_decay: float = 1e-4  # not on BN, biases and activation ranges
     warmup_steps: int = 100
     clip: float = 10.0
     ema: float = 0.997
     size_weight: float = 0.1
-    bf16: bool = True  # autocast; the second half of the quantised stage always runs in float32
+    bf16: bool = True  # autocast in the float stage; the quantised stage runs in float32, as deployed
     freeze_bn: float = 0.3  # last share of the quantised stage with BN on running statistics, as deployed
     calibration_batches: int = 8
     seed: int = 1
@@ -32,9 +35,9 @@ class Recipe:
     augment: Augment = Augment()
 
     def __post_init__(self) -> None:
-        if self.float_epochs < 0 or self.qat_epochs < 0 or self.float_epochs + self.qat_epochs == 0:
+        if min(self.pretrain_epochs, self.float_epochs, self.qat_epochs) < 0 or self.float_epochs + self.qat_epochs == 0:
             raise UserError("recipe: needs at least one epoch")
-        if min(self.batch, self.qat_batch) < 1 or self.threads < 1 or self.lr <= 0 or self.qat_lr <= 0:
+        if min(self.batch, self.qat_batch, self.pretrain_batch) < 1 or self.threads < 1 or self.lr <= 0 or self.qat_lr <= 0:
             raise UserError("recipe: batch, threads and learning rates must be positive")
         if not 0 <= self.ema < 1 or not 0 <= self.freeze_bn <= 1:
             raise UserError("recipe: ema must be in 0..1 (exclusive), freeze_bn in 0..1")
