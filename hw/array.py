@@ -28,8 +28,8 @@ class DotArray(wiring.Component):
 
     Two forms, equal cycle by cycle (a test compares them). With ``packed_outputs`` a number, that many
     outputs share DSP multipliers, two weights ``(upper << 18) + lower`` times one activation, and the others
-    are radix-4
-    digits in LUTs: the form to synthesise. With None every product is a plain ``*``: the form to simulate.
+    are radix-4 digits in LUTs: the form to synthesise. With None every product is a plain ``*``: the form to
+    simulate.
 
     Left out: accumulation, zero points (lowering puts them into the bias), any use of -8..8 beyond 5 bits.
 

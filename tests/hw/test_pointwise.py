@@ -14,13 +14,16 @@ SHAPES = {
     "default": DEFAULT,
     "small": {"lanes": 16, "array_out": 4, "acc_bits": 32, "acc_depth": 128, "spad_words": 4096},
     "half": {"lanes": 16, "array_out": 8, "acc_bits": 27, "acc_depth": 128, "spad_words": 4096},
+    "one_group": {"lanes": 16, "array_out": 16, "acc_depth": 128, "spad_words": 4096},
     "wide": {"lanes": 32, "array_out": 32, "acc_depth": 128, "spad_words": 4096},
 }
 BENCH = "tests.hw.bench_pointwise"
 
 
 @pytest.mark.parametrize("pace", [0.0, 0.4])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape", [pytest.param(name, marks=pytest.mark.slow) if name == "wide" else name for name in SHAPES]
+)
 def test_equals_the_model(shape, pace):
     config = AcceleratorConfig(**SHAPES[shape])
     given = {"config": SHAPES[shape], "jobs": 40, "pace": pace, "latency": 2 if pace else 3}
