@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures on their way into a network: letterboxed to its input, and boxes on their way back."""
+"""Pictures on their way into a network, fitted to its input, and boxes on their way back."""
 
 from __future__ import annotations
 
@@ -8,43 +8,51 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
+from codesign.data.augment import resize
 from codesign.data.voc import load_image
 from codesign.errors import UserError
 
+COLOURS = ("red", "lime", "blue", "orange", "magenta", "cyan", "yellow", "purple")
 GREY = 128  # beside the picture: the code of real zero
 
 
 @dataclass(frozen=True)
-class Letterbox:
-    """A picture scaled by ``scale`` and put at (``left``, ``top``) of the network's input."""
+class Fitted:
+    """A picture as the network takes it: ``scale`` (y, x) and the place (``top``, ``left``) it was put at."""
 
     pixels: np.ndarray
-    scale: float
-    left: int
+    scale: tuple[float, float]
     top: int
-    height: int
-    width: int
+    left: int
+    size: tuple[int, int]  # the picture's own height and width
 
     def restore(self, boxes: np.ndarray) -> np.ndarray:
         """Boxes [n, 4] in input pixels to the picture's own, cut at its border."""
-        moved = (boxes - np.array([self.left, self.top, self.left, self.top])) / self.scale
-        return np.clip(moved, 0, np.array([self.width, self.height, self.width, self.height]))
+        scale = np.array([self.scale[1], self.scale[0]] * 2)
+        moved = (boxes - np.array([self.left, self.top] * 2)) / scale
+        return np.clip(moved, 0, np.array([self.size[1], self.size[0]] * 2))
 
 
-def letterbox(pixels: np.ndarray, height: int, width: int) -> Letterbox:
+def letterbox(pixels: np.ndarray, height: int, width: int) -> Fitted:
     """uint8 RGB of any size, whole and undistorted, in height x width; grey beside it. Same size: unchanged."""
     tall, wide = pixels.shape[:2]
-    scale = min(height / tall, width / wide)
     if (tall, wide) == (height, width):
-        return Letterbox(pixels, 1.0, 0, 0, tall, wide)
+        return Fitted(pixels, (1.0, 1.0), 0, 0, (tall, wide))
+    scale = min(height / tall, width / wide)
     rows, cols = max(1, min(height, round(tall * scale))), max(1, min(width, round(wide * scale)))
-    small = np.asarray(Image.fromarray(pixels).resize((cols, rows), Image.Resampling.BILINEAR))
     top, left = (height - rows) // 2, (width - cols) // 2
     canvas = np.full((height, width, 3), GREY, np.uint8)
-    canvas[top : top + rows, left : left + cols] = small
-    return Letterbox(canvas, scale, left, top, tall, wide)
+    canvas[top : top + rows, left : left + cols] = resize(pixels, (rows, cols))
+    return Fitted(canvas, (rows / tall, cols / wide), top, left, (tall, wide))
+
+
+def stretch(pixels: np.ndarray, height: int, width: int) -> Fitted:
+    """uint8 RGB resized to height x width, as training does."""
+    tall, wide = pixels.shape[:2]
+    same = (tall, wide) == (height, width)
+    return Fitted(pixels if same else resize(pixels, (height, width)), (height / tall, width / wide), 0, 0, (tall, wide))
 
 
 def load_picture(path: Path, height: int, width: int) -> np.ndarray:
@@ -69,3 +77,15 @@ def held_out_scene(height: int, width: int, number: int = 0) -> np.ndarray:
     ink, labels = handwriting("test")
     pixels, _, _ = render_scene(np.random.default_rng([1, 1, number]), ink, labels, max(height, width))
     return np.ascontiguousarray(pixels[:height, :width])
+
+
+def annotate(pixels: np.ndarray, boxes: np.ndarray, labels: list[str]) -> Image.Image:
+    """The picture with its boxes and labels drawn in."""
+    image = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(image)
+    for box, label in zip(boxes, labels, strict=True):
+        colour = COLOURS[sum(label.encode()) % len(COLOURS)]
+        draw.rectangle([float(v) for v in box], outline=colour, width=2)
+        at = (float(box[0]) + 2, max(0.0, float(box[1]) - 11))
+        draw.text(at, label, fill=colour)
+    return image

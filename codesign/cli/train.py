@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from codesign.cli.output import console, write_json
 from codesign.cli.build import Json
+from codesign.cli.output import console, write_json
 
 DIGITS = Path("data") / "digits"
 

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A detector that runs as floating point, as the Brevitas network, as golden or as RTL; the decoding is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from codesign.boards import load_board
+from codesign.build.options import BuildOptions
+from codesign.build.runner import Listener, build
+from codesign.build.step import GRAPH, Context
+from codesign.build.steps.lower import lowered
+from codesign.build.steps.simulate import content
+from codesign.decode import Detections, decode, decode_codes
+from codesign.errors import UserError
+from codesign.golden import image_codes, run
+from codesign.graph.files import load_graph
+from codesign.graph.ir import Graph
+
+ENGINES = ("float", "brevitas", "golden", "rtl")
+Run = Callable[[np.ndarray], Detections]
+
+
+class Detector:
+    """``detect(pixels)`` maps uint8 RGB of the network's size to boxes in input pixels, best first."""
+
+    def __init__(self, options: BuildOptions, on: str = "golden", listener: Listener | None = None):
+        if on not in ENGINES:
+            raise UserError(f"--on {on!r}: must be one of {', '.join(ENGINES)}")
+        self.on, self._options, self._listener = on, options, listener or Listener()
+        if on in ("float", "brevitas") and options.trained_model is None:
+            raise UserError(f"--on {on} needs a trained model; give one with --model")
+
+    @cached_property
+    def _context(self) -> Context:
+        """The build folder with its simulator, brought up to date."""
+        result = build(self._options, self._listener, until="verilate")
+        return Context(self._options, load_board(self._options.board), result.folder, _silent, _silent)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The integer graph; for RTL the one in the build folder."""
+        if self.on == "rtl":
+            return load_graph(self._context.path(GRAPH))
+        return lowered(self._options)
+
+    @cached_property
+    def detect(self) -> Run:
+        """The function itself, made once."""
+        return {"golden": self._golden, "rtl": self._rtl, "float": self._torch, "brevitas": self._torch}[self.on]()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the network's input."""
+        return self.graph.input.shape[1], self.graph.input.shape[2]
+
+    @property
+    def labels(self) -> list[str]:
+        """Class names."""
+        return [str(label) for label in self.graph.meta.get("labels", [])]
+
+    def _decode(self, heads: dict[str, np.ndarray]) -> Detections:
+        tensors = {role: self.graph.tensors[name] for role, name in self.graph.outputs.items()}
+        return decode_codes(heads, {role: (t.scale, t.zero_point) for role, t in tensors.items()})
+
+    def _golden(self) -> Run:
+        def detect(pixels: np.ndarray) -> Detections:
+            values = run(self.graph, image_codes(pixels))
+            return self._decode({role: values[name] for role, name in self.graph.outputs.items()})
+
+        return detect
+
+    def _rtl(self) -> Run:
+        from codesign.verify import run_frame
+
+        context = self._context
+        program, board = context.plan.program, context.board
+        image, library = content(context), context.path("simulator/libsim.so").resolve()
+
+        def detect(pixels: np.ndarray) -> Detections:
+            frame = run_frame(library, program, board, image_codes(pixels), image, monitors=False)
+            lanes = program.config.lanes
+            return self._decode({role: t.read(frame.memory, lanes) for role, t in program.outputs.items()})
+
+        return detect
+
+    def _torch(self) -> Run:
+        import torch
+
+        from codesign.nn.codenet import set_mode
+        from codesign.nn.model_file import load_model
+        from codesign.train.batches import to_input
+
+        model = self._options.trained_model
+        assert model is not None
+        network, _ = load_model(model)
+        set_mode(network, self.on == "brevitas")
+
+        @torch.no_grad()
+        def detect(pixels: np.ndarray) -> Detections:
+            heads: dict[str, Any] = network(to_input([pixels]))
+            hm, wh, reg = (heads[name][0].double().numpy() for name in ("hm", "wh", "reg"))
+            return decode(hm, wh, reg)
+
+        return detect
+
+
+def _silent(_: str) -> None:
+    pass

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stands in for generation, compilation and simulation, so that the build's own behaviour is tested in seconds.
+
+The simulator is the instruction-set model: it decodes program.bin as the RTL would and records what it writes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from codesign.program.emulator import Emulator
+from codesign.program.isa import Opcode
+from codesign.program.registers import Counter
+from codesign.verify.frame import EngineTrace, Frame
+
+VERILOG = "module codesign_accelerator(input clk);\nendmodule\n"
+EVENT = [("start", "<u4"), ("retire", "<u4"), ("index", "<u4"), ("activity", "<u4", (len(Counter),))]
+
+
+class Recorder(Emulator):
+    """Keeps every scratchpad write of the computing engines, as the monitors do."""
+
+    def __init__(self, program, memory):
+        super().__init__(program, memory)
+        self.writes: dict[int, list[np.ndarray]] = {}
+        self.events: dict[int, list[tuple]] = {}
+        self._engine = 0
+
+    def execute(self, v):
+        self._engine = v["engine"]
+        super().execute(v)
+        rows = self.events.setdefault(self._engine, [])
+        index = v["index"]
+        rows.append((index * 10, index * 10 + 9, index, [5, 1, 1, 1, 1, 0]))
+
+    def _write(self, v, words, lanes):
+        super()._write(v, words, lanes)
+        rows, cols = np.mgrid[0 : v["rows"], 0 : v["cols"]]
+        address = ((v["dst"] + rows * v["dst_pitch"] + cols) % (1 << 16)).reshape(-1)
+        size = self._config.lanes
+        kind = [("cycle", "<u4"), ("mask", "<u4"), ("addr", "<u2"), ("unused", "<u2"), ("data", "i1", (size,))]
+        record = np.zeros(address.size, kind)
+        record["addr"], record["data"] = address, self.spad[address]
+        record["mask"] = sum(1 << int(lane) for lane in lanes)
+        self.writes.setdefault(v["engine"], []).append(record)
+
+
+def run_frame(library: Path, program, board, codes, content=None, progress=None, monitors=True, **_):
+    """`codesign.verify.run_frame` on the instruction-set model."""
+    memory = np.zeros(program.dram_bytes, np.uint8)
+    image = program.content if content is None else content
+    memory[: image.size] = image
+    program.write_input(memory, codes)
+    # the RTL is not really there: a word in it may plant a fault
+    model = Recorder(program, memory)
+    model.run()
+    counters = {c.name.lower(): 7 for c in Counter}
+    engines = tuple(
+        EngineTrace(name, np.array(model.events.get(number, []), EVENT), counters)
+        for number, name in enumerate(program.config.engines)
+    )
+    writes = {2 + w: np.concatenate(model.writes[2 + w]) for w in range(1 + program.config.depthwise_units) if 2 + w in model.writes}
+    cycles = 10 * sum(i.opcode != Opcode.HALT for i in program.instructions)
+    return Frame(cycles, 0.5, memory, writes, engines, 1000, 500)
+
+
+def library(verilog: Path, config, out_dir: Path, log=None, **_) -> Path:
+    """`sim.verilate.build`: the Verilog's hash decides the folder."""
+    from codesign.build.artefacts import file_hash
+
+    folder = Path(out_dir).resolve() / f"sim-{file_hash(verilog)[:20]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "libsim.so").write_bytes(b"not really")
+    return folder / "libsim.so"
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace what is slow."""
+    import hw.generate
+    import sim.verilate
+    from codesign.build.steps import simulate, synthesise
+
+    monkeypatch.setattr(hw.generate, "verilog", lambda config, monitors=False: VERILOG)
+    monkeypatch.setattr(sim.verilate, "build", library)
+    monkeypatch.setattr(simulate, "run_frame", run_frame)
+    monkeypatch.setattr(synthesise, "yosys_path", lambda: None)
