@@ -35,7 +35,12 @@ class Buffer:
     def access(self, first: int, stop: int, write: bool) -> Access:
         """Rows [first, stop) as a scratchpad access."""
         assert self.row0 <= first < stop <= self.row1, (self, first, stop)
-        return Access("spad", self.base + (first - self.row0) * self.width, self.base + (stop - self.row0) * self.width, write)
+        return Access(
+            "spad",
+            self.base + (first - self.row0) * self.width,
+            self.base + (stop - self.row0) * self.width,
+            write,
+        )
 
 
 @dataclass
@@ -70,7 +75,9 @@ class Emitter:
         """Rows [first, stop) of ``buffer`` to the plane at byte ``address``."""
         self._transfer(isa.Opcode.STORE, node, address, buffer, first, stop)
 
-    def _transfer(self, opcode: isa.Opcode, node: str, address: int, buffer: Buffer, first: int, stop: int) -> None:
+    def _transfer(
+        self, opcode: isa.Opcode, node: str, address: int, buffer: Buffer, first: int, stop: int
+    ) -> None:
         word, loading = self.config.word_bytes, opcode == isa.Opcode.LOAD
         start = address // word + first * buffer.width
         values = {
@@ -85,7 +92,9 @@ class Emitter:
         dram = Access("dram", start, start + (stop - first) * buffer.width, not loading)
         self._append(opcode, values, node, [dram, buffer.access(first, stop, loading)], None)
 
-    def pointwise(self, node: Conv, view: View, sources: dict[int, Buffer], plane: int, target: Buffer, rows: Rows) -> None:
+    def pointwise(
+        self, node: Conv, view: View, sources: dict[int, Buffer], plane: int, target: Buffer, rows: Rows
+    ) -> None:
         """All output channels of ``node`` that live in ``plane``, rows [start, stop)."""
         width = self.layout.planes[plane].width
         chunk = max(1, self.config.acc_depth // width)
@@ -111,7 +120,8 @@ class Emitter:
         for index, run in enumerate(runs):
             last = index == len(runs) - 1
             address, beats = self.params.add(
-                (node.name, plane, group, index, tuple(run)), lambda run=run, last=last: self._tiles(node, view, run, channels, last)
+                (node.name, plane, group, index, tuple(run)),
+                lambda run=run, last=last: self._tiles(node, view, run, channels, last),
             )
             first = sources[run[0]]
             stride = (sources[run[1]].base - first.base) if len(run) > 1 else 0
@@ -191,7 +201,9 @@ class Emitter:
 
         self._split(node, node.name, values, target, rows.start, rows.stop, reads, plane, turn)
 
-    def _gather_values(self, node: Node, source: Buffer, target: Buffer, height: int, width: int, up: int) -> dict[str, int]:
+    def _gather_values(
+        self, node: Node, source: Buffer, target: Buffer, height: int, width: int, up: int
+    ) -> dict[str, int]:
         kernel, stride, pad = geometry(node)
         return {
             "src": source.origin, "pitch": source.width, "cols": target.width, "x0": -pad, "in_h": height, "in_w": width,
@@ -239,7 +251,11 @@ class Emitter:
         return channels
 
     def _zero(self, tensor: str) -> int:
-        return self.graph.tensors[tensor].zero_point if tensor in self.graph.tensors else self.graph.input.zero_point
+        return (
+            self.graph.tensors[tensor].zero_point
+            if tensor in self.graph.tensors
+            else self.graph.input.zero_point
+        )
 
     def _append(self, opcode, values, node, accesses, written) -> None:
         waits = self._tracker.waits(values["engine"], accesses)

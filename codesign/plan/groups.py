@@ -29,7 +29,10 @@ class Group:
 
     def split(self) -> list[Group]:
         """Its nodes as groups of one; the stem and what follows stay together (windows are no tensor)."""
-        return [Group((node,), (min(stage, 1) if self.stages[0] else 0,)) for node, stage in zip(self.nodes, self.stages, strict=True)]
+        return [
+            Group((node,), (min(stage, 1) if self.stages[0] else 0,))
+            for node, stage in zip(self.nodes, self.stages, strict=True)
+        ]
 
 
 def is_pointwise(node: Node) -> bool:

@@ -15,7 +15,9 @@ def requant_bytes(requant: Requant, channels: np.ndarray) -> np.ndarray:
     used = channels >= 0
     safe = np.where(used, channels, 0)
     beats = np.zeros((len(channels), 2), "<u8")
-    head = requant.multiplier[safe].astype(np.uint64) | (requant.shift[safe].astype(np.uint64) << np.uint64(16))
+    head = requant.multiplier[safe].astype(np.uint64) | (
+        requant.shift[safe].astype(np.uint64) << np.uint64(16)
+    )
     bias = requant.bias[safe].astype(np.int64).view(np.uint64) & np.uint64((1 << 48) - 1)
     beats[:, 0] = np.where(used, head, np.uint64(0))
     beats[:, 1] = np.where(used, bias, np.uint64(0))

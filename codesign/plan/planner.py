@@ -11,8 +11,9 @@ from codesign.errors import UserError
 from codesign.graph.ir import DeformConv, Graph
 from codesign.plan.emit import Buffer, Emitter, Rows
 from codesign.plan.groups import Group, is_pointwise, is_stem, make_groups
-from codesign.plan.memory import Allocator, NoRoom
+from codesign.plan.memory import NoRoom
 from codesign.plan.params import ParamImage
+from codesign.plan.residency import Residency
 from codesign.plan.strips import IMAGE, WINDOW, Compute, Fetch, Give, Keep, Shape, StripPlanner, Take, shapes
 from codesign.plan.views import Layout, View, place
 from codesign.program import isa
@@ -47,17 +48,12 @@ class _Planner:
         self.shapes: dict[str, Shape] = {}
         self._params = ParamImage(config)
         self._emitter = Emitter(config, graph, self.layout, self._params)
-        self._memory = Allocator(config.spad_words)
-        self._resident: dict[int, Buffer] = {}  # plane -> its whole map in the scratchpad
-        self._blocks: dict[str, int] = {}  # tensor -> start of its resident block
-        self._dram: dict[int, int] = {}  # plane -> byte address, relative to the data region
-        self._dram_end = 0
-        self._last_use = self._last_uses()
+        self._homes = Residency(graph, self.layout, self.groups, config)
         if self.layout.image:
-            self._image_address = self._dram_take(graph.input.shape[1] * graph.input.shape[2] * 4)
+            self._image_address = self._homes.dram_take(graph.input.shape[1] * graph.input.shape[2] * 4)
         else:
             for p in self.layout.views[graph.input.name].planes:
-                self._plane_address(p)
+                self._homes.plane_address(p)
 
     def run(self, index: int, group: Group) -> None:
         """Emit the group and free what nobody reads any more.
@@ -68,7 +64,7 @@ class _Planner:
             for single in group.split():
                 if not self._run_part(single, slice(None), False):
                     self._run_in_parts(single)
-        self._release(index)
+        self._homes.release(index)
 
     def _run_in_parts(self, group: Group) -> None:
         planes = len(self.layout.views[group.nodes[0].output].planes)
@@ -88,7 +84,7 @@ class _Planner:
         """Emit (a part of the planes of) a group; False if it does not fit. Maps it does not read are spilled for it."""
         found = self._first_fit(group, part)
         while found is None:
-            if not self._spill_one(group, spill_inputs):
+            if not self._homes.spill_one(group, spill_inputs, self._store_map):
                 return False
             found = self._first_fit(group, part)
         shape, steps = found
@@ -96,23 +92,15 @@ class _Planner:
         out = group.nodes[-1].output
         buffers: dict[tuple, dict[int, Buffer]] = {}
         if shape.resident:
-            if out not in self._blocks:
-                self._make_resident(out)
-            buffers[(out,)] = {p: self._resident[p] for p in self.layout.views[out].planes[part]}
+            if not self._homes.holds(out):
+                self._homes.make_resident(out)
+            buffers[(out,)] = {p: self._homes.planes[p] for p in self.layout.views[out].planes[part]}
         else:
             for p in self.layout.views[out].planes:
-                self._plane_address(p)
+                self._homes.plane_address(p)
         for step in steps:
             self._do(step, buffers)
         return True
-
-    def _make_resident(self, tensor: str) -> None:
-        planes = self.layout.views[tensor].planes
-        height, width = self.graph.tensors[tensor].shape[1:]
-        start = self._memory.take_low(len(planes) * height * width)
-        self._blocks[tensor] = start
-        for i, p in enumerate(planes):
-            self._resident[p] = Buffer(start + i * height * width, 0, height, width)
 
     def finish(self) -> Plan:
         """Lay program, parameters and data out in DRAM and resolve the addresses."""
@@ -133,7 +121,14 @@ class _Planner:
             inputs = self._plane_tensor(self.graph.input.name, data_at)
         outputs = {role: self._plane_tensor(name, data_at) for role, name in self.graph.outputs.items()}
         program = Program(
-            self.config, final, content, params_at, image, inputs, outputs, _align(data_at + self._dram_end)
+            self.config,
+            final,
+            content,
+            params_at,
+            image,
+            inputs,
+            outputs,
+            _align(data_at + self._homes.dram_bytes),
         )
         return Plan(program, self.layout, self.shapes)
 
@@ -142,7 +137,7 @@ class _Planner:
         tensor = self.graph.tensors.get(name, self.graph.input)
         index = {p: i for i, p in enumerate(view.planes)}
         channels = np.array([[index[int(p)], int(lane)] for p, lane in view.channels])
-        planes = tuple(self._dram[p] + data_at for p in view.planes)
+        planes = tuple(self._homes.plane_address(p) + data_at for p in view.planes)
         return PlaneTensor(name, tensor.shape, tensor.scale, tensor.zero_point, planes, channels, view.up)
 
     # -- choosing -------------------------------------------------------------------------------------------------
@@ -152,9 +147,10 @@ class _Planner:
         out = group.nodes[-1].output
         _, height, width = self.graph.tensors[out].shape
         stem = is_stem(group.nodes[0], self.graph, self.layout)
-        in_dram = frozenset(p for p in self._dram if p not in self._resident)
-        strips = StripPlanner(self.graph, self.layout, group, in_dram, self.config.lanes, stem, part)
-        for resident in self._homes(out):
+        strips = StripPlanner(
+            self.graph, self.layout, group, self._homes.spilled(), self.config.lanes, stem, part
+        )
+        for resident in self._homes.homes(out):
             for shape in shapes(height, width, resident):
                 if resident and shape.halo and shape.rows * width < 64 and shape.rows < height:
                     continue  # tiny strips only to keep the output here: rather store it
@@ -163,29 +159,12 @@ class _Planner:
                     return shape, steps
         return None
 
-    def _homes(self, out: str) -> tuple[bool, ...]:
-        """Whether the output may stay in the scratchpad; a map already begun keeps its home."""
-        if out in self._blocks:
-            return (True,)
-        if any(p in self._dram for p in self.layout.views[out].planes):
-            return (False,)
-        return (True, False) if self._may_stay(out) else (False,)
-
-    def _may_stay(self, out: str) -> bool:
-        """Outputs of the network go to DRAM; a map must leave a quarter of the scratchpad for later strips."""
-        planes = set(self.layout.views[out].planes)
-        if any(planes & set(self.layout.views[name].planes) for name in self.graph.outputs.values()):
-            return False
-        _, height, width = self.graph.tensors[out].shape
-        return self._memory.free_words - len(planes) * height * width >= self.config.spad_words // 4
-
     def _fits(self, steps: list, out: str, shape: Shape) -> bool:
-        memory = self._memory.copy()
+        memory = self._homes.memory.copy()
         held: dict[tuple, int] = {}
         try:
-            if shape.resident and out not in self._blocks:
-                _, height, width = self.graph.tensors[out].shape
-                memory.take_low(len(self.layout.views[out].planes) * height * width)
+            if shape.resident and not self._homes.holds(out):
+                memory.take_low(self._homes.words(out))
             for step in steps:
                 if isinstance(step, Take):
                     held[step.key] = memory.take(step.words)
@@ -200,22 +179,28 @@ class _Planner:
     def _do(self, step, buffers: dict[tuple, dict[int, Buffer]]) -> None:
         match step:
             case Take():
-                start = self._memory.take(step.words)
+                start = self._homes.memory.take(step.words)
                 rows = (step.row1 - step.row0) * step.width
                 buffers[step.key] = {
-                    p: Buffer(start + i * rows, step.row0, step.row1, step.width) for i, p in enumerate(step.planes)
+                    p: Buffer(start + i * rows, step.row0, step.row1, step.width)
+                    for i, p in enumerate(step.planes)
                 }
             case Give():
-                self._memory.give(next(iter(buffers.pop(step.key).values())).base)
+                self._homes.memory.give(next(iter(buffers.pop(step.key).values())).base)
             case Fetch():
                 for p, buffer in buffers[step.key].items():
-                    address = self._image_address if step.key[0] == IMAGE else self._dram[p]
+                    address = self._image_address if step.key[0] == IMAGE else self._homes.plane_address(p)
                     self._emitter.load(step.node, address, buffer)
             case Keep():
                 for p, buffer in buffers[step.key].items():
-                    self._emitter.store(step.node, self._plane_address(p), buffer, step.start, step.stop)
+                    self._emitter.store(
+                        step.node, self._homes.plane_address(p), buffer, step.start, step.stop
+                    )
             case Compute():
                 self._compute(step, buffers)
+
+    def _store_map(self, tensor: str, address: int, buffer: Buffer) -> None:
+        self._emitter.store(tensor, address, buffer, buffer.row0, buffer.row1)
 
     def _compute(self, step: Compute, buffers: dict[tuple, dict[int, Buffer]]) -> None:
         node, rows = step.nodes[0], Rows(*step.rows[0])
@@ -238,10 +223,16 @@ class _Planner:
             if len(step.nodes) == 2:
                 reader = step.nodes[1]
                 output = self._output_plane(node.output, reader.output, plane)
-                self._gather(reader, Rows(*step.rows[1]), step, buffers, targets[1], [output], {plane: target})
+                self._gather(
+                    reader, Rows(*step.rows[1]), step, buffers, targets[1], [output], {plane: target}
+                )
 
     def _gather(self, node, rows: Rows, step: Compute, buffers, targets, planes, given=None) -> None:
-        view, sources = self._inputs(node.inputs[0], step, buffers) if given is None else (self.layout.views[node.inputs[0]], given)
+        view, sources = (
+            self._inputs(node.inputs[0], step, buffers)
+            if given is None
+            else (self.layout.views[node.inputs[0]], given)
+        )
         offsets = None
         if len(node.inputs) == 2:
             offset_view, offset_sources = self._inputs(node.inputs[1], step, buffers)
@@ -259,60 +250,8 @@ class _Planner:
     def _inputs(self, name: str, step: Compute, buffers) -> tuple[View, dict[int, Buffer]]:
         view = self.layout.views[name]
         strip = buffers[step.sources[name]] if name in step.sources else {}
-        here = {**self._resident, **strip}
+        here = {**self._homes.planes, **strip}
         return view, {p: here[p] for p in view.planes if p in here}
-
-    # -- memory ---------------------------------------------------------------------------------------------------
-
-    def _last_uses(self) -> dict[int, int]:
-        """Plane → number of the last group that reads it."""
-        last: dict[int, int] = {}
-        for index, group in enumerate(self.groups):
-            for node in group.nodes:
-                for name in node.inputs:
-                    for p in self.layout.views[name].planes:
-                        last[p] = index
-        return last
-
-    def _release(self, index: int) -> None:
-        for tensor, start in list(self._blocks.items()):
-            planes = self.layout.views[tensor].planes
-            if all(self._last_use.get(p, -1) <= index for p in planes):
-                self._free(tensor, start)
-
-    def _free(self, tensor: str, start: int) -> None:
-        self._memory.give(start)
-        del self._blocks[tensor]
-        for p in self.layout.views[tensor].planes:
-            self._resident.pop(p, None)
-
-    def _spill_one(self, group: Group, inputs: bool) -> bool:
-        """Move the resident map whose last reader is farthest to DRAM, the group's inputs only if ``inputs``.
-
-        False when nothing is left to move.
-        """
-        used = {p for node in group.nodes for name in node.inputs for p in self.layout.views[name].planes}
-        own = {node.output for node in group.nodes}
-        movable = [t for t in self._blocks if t not in own and (inputs or not used & set(self.layout.views[t].planes))]
-        if not movable:
-            return False
-        tensor = max(movable, key=lambda t: max(self._last_use.get(p, -1) for p in self.layout.views[t].planes))
-        for p in self.layout.views[tensor].planes:
-            buffer = self._resident[p]
-            self._emitter.store(tensor, self._plane_address(p), buffer, buffer.row0, buffer.row1)
-        self._free(tensor, self._blocks[tensor])
-        return True
-
-    def _plane_address(self, plane: int) -> int:
-        if plane not in self._dram:
-            shape = self.layout.planes[plane]
-            self._dram[plane] = self._dram_take(shape.height * shape.width * self.config.word_bytes)
-        return self._dram[plane]
-
-    def _dram_take(self, size: int) -> int:
-        start = self._dram_end
-        self._dram_end = -(-(start + size) // 128) * 128
-        return start
 
 
 def _offset_plane(node: DeformConv, view: View) -> int:

@@ -84,7 +84,14 @@ class StripPlanner:
     restricts a group of one plane-wise node to some of its planes (positions)."""
 
     def __init__(
-        self, graph: Graph, layout: Layout, group: Group, in_dram: frozenset[int], lanes: int, stem: bool, part: slice = slice(None)
+        self,
+        graph: Graph,
+        layout: Layout,
+        group: Group,
+        in_dram: frozenset[int],
+        lanes: int,
+        stem: bool,
+        part: slice = slice(None),
     ):
         self._part = part
         self._graph, self._layout, self._group, self._dram = graph, layout, group, in_dram
@@ -100,7 +107,9 @@ class StripPlanner:
         starts = list(range(0, self._height, shape.rows))
         needs = [self._needs(s, min(self._height, s + shape.rows)) for s in starts]
         if not shape.halo:
-            steps += [self._take_rows(name, (name,), 0, self._stored(name)[0]) for name in self._inner_names()]
+            steps += [
+                self._take_rows(name, (name,), 0, self._stored(name)[0]) for name in self._inner_names()
+            ]
         depth = max(self._group.stages)
         ahead = int(shape.ahead)
         for slot in range(-ahead, len(starts) + depth):
@@ -191,7 +200,9 @@ class StripPlanner:
                 steps.append(Compute(tuple(chunk), rows, sources, targets))
             else:
                 steps += [
-                    Compute((n,), (r,), sources, (t,)) for n, r, t in zip(chunk, rows, targets, strict=True) if r[0] < r[1]
+                    Compute((n,), (r,), sources, (t,))
+                    for n, r, t in zip(chunk, rows, targets, strict=True)
+                    if r[0] < r[1]
                 ]
         if nodes[-1].output == self._out and not self._shape.resident:
             key = self._key(self._out, strip)
@@ -236,7 +247,12 @@ class StripPlanner:
         read = {name for n in nodes for name in n.inputs}
         if self._stem and stage == 1 and self._shape.halo:
             steps.append(Give((WINDOW, strip)))
-        later = {name for n, s in zip(self._group.nodes, self._group.stages, strict=True) if s > stage for name in n.inputs}
+        later = {
+            name
+            for n, s in zip(self._group.nodes, self._group.stages, strict=True)
+            if s > stage
+            for name in n.inputs
+        }
         for name in read - later:
             if name in self._group.internal:
                 if self._shape.halo:

@@ -8,7 +8,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from codesign.errors import UserError
-from codesign.graph.ir import Add, Concat, Conv, DeformConv, GlobalAveragePool, Graph, MaxPool, Node, Shuffle, Slice, Upsample
+from codesign.graph.ir import (
+    Add,
+    Concat,
+    Conv,
+    DeformConv,
+    GlobalAveragePool,
+    Graph,
+    MaxPool,
+    Node,
+    Shuffle,
+    Slice,
+    Upsample,
+)
 
 VIEWS = (Slice, Concat, Shuffle, Upsample)
 
@@ -59,7 +71,9 @@ def apply_view(node: Node, inputs: list[View]) -> View:
         return replace(inputs[0], channels=inputs[0].channels[node.start : node.stop])
     if isinstance(node, Concat):
         if len({v.up for v in inputs}) > 1:
-            raise UserError(f"{node.name}: concat of an upsampled and a plain tensor; upsample after the concat instead")
+            raise UserError(
+                f"{node.name}: concat of an upsampled and a plain tensor; upsample after the concat instead"
+            )
         return View(np.concatenate([v.channels for v in inputs]), inputs[0].up)
     if isinstance(node, Shuffle):
         count = len(inputs[0].channels)
@@ -74,8 +88,15 @@ def takes_image(graph: Graph, lanes: int) -> bool:
     """True when every reader of the input is a stem: a full convolution whose window of RGB pixels fits one word."""
     readers = [node for node in graph.nodes if graph.input.name in node.inputs]
     channels, _, width = graph.input.shape
-    return channels == 3 and width % (lanes // 4) == 0 and all(
-        isinstance(node, Conv) and node.groups == 1 and 3 * node.weight.shape[2] * node.weight.shape[3] <= lanes for node in readers
+    return (
+        channels == 3
+        and width % (lanes // 4) == 0
+        and all(
+            isinstance(node, Conv)
+            and node.groups == 1
+            and 3 * node.weight.shape[2] * node.weight.shape[3] <= lanes
+            for node in readers
+        )
     )
 
 
@@ -95,7 +116,9 @@ def place(graph: Graph, lanes: int) -> Layout:
         return len(planes) - 1
 
     pixels = np.stack([np.full(graph.input.shape[0], -1), np.arange(graph.input.shape[0])], axis=1)
-    views = {graph.input.name: View(pixels if image else _produce(graph.input.name, readers, lanes, new_plane), 0)}
+    views = {
+        graph.input.name: View(pixels if image else _produce(graph.input.name, readers, lanes, new_plane), 0)
+    }
     for node in graph.nodes:
         inputs = [views[name] for name in node.inputs]
         if is_view(node):
@@ -103,10 +126,12 @@ def place(graph: Graph, lanes: int) -> Layout:
         elif isinstance(node, Conv) and node.groups == 1:
             views[node.output] = View(_produce(node.output, readers, lanes, new_plane), 0)
         elif isinstance(node, (Conv, DeformConv, MaxPool)):
-            views[node.output] = _plane_for_plane(inputs[0], lambda: new_plane(node.output))
+            views[node.output] = _plane_for_plane(inputs[0], node.output, new_plane)
         else:
             assert isinstance(node, (Add, GlobalAveragePool)), node
-            raise UserError(f"{node.name}: {type(node).__name__} is not executed by the accelerator yet; remove it or run on golden")
+            raise UserError(
+                f"{node.name}: {type(node).__name__} is not executed by the accelerator yet; remove it or run on golden"
+            )
     return Layout(tuple(planes), views, image)
 
 
@@ -116,8 +141,8 @@ def _produce(tensor: str, readers: dict[str, list[tuple[int, ...]]], lanes: int,
     return np.stack([base[slots[:, 0]], slots[:, 1]], axis=1)
 
 
-def _plane_for_plane(view: View, new_plane) -> View:
-    mapping = {plane: new_plane() for plane in view.planes}
+def _plane_for_plane(view: View, tensor: str, new_plane) -> View:
+    mapping = {plane: new_plane(tensor) for plane in view.planes}
     channels = view.channels.copy()
     channels[:, 0] = [mapping[int(p)] for p in view.channels[:, 0]]
     return View(channels, 0)

@@ -35,12 +35,28 @@ class AcceleratorConfig:
     def __post_init__(self) -> None:
         rules = (
             ("lanes", self.lanes in (16, 32), "must be 16 or 32"),
-            ("array_out", self.array_out in (4, 8, 16, 32) and self.array_out <= self.lanes, "must be 4, 8, 16 or 32, at most lanes"),
+            (
+                "array_out",
+                self.array_out in (4, 8, 16, 32) and self.array_out <= self.lanes,
+                "must be 4, 8, 16 or 32, at most lanes",
+            ),
             ("depthwise_units", 1 <= self.depthwise_units <= 5, "must be 1..5"),
             ("acc_bits", 24 <= self.acc_bits <= 32, "must be 24..32"),
-            ("acc_depth", _power_of_two(self.acc_depth) and 32 <= self.acc_depth <= 4096, "must be a power of two, 32..4096"),
-            ("spad_banks", _power_of_two(self.spad_banks) and self.spad_banks <= 16, "must be a power of two up to 16"),
-            ("spad_words", 256 <= self.spad_words <= 65536 and self.spad_words % self.spad_banks == 0, "must be a multiple of spad_banks, 256..65536"),
+            (
+                "acc_depth",
+                _power_of_two(self.acc_depth) and 32 <= self.acc_depth <= 4096,
+                "must be a power of two, 32..4096",
+            ),
+            (
+                "spad_banks",
+                _power_of_two(self.spad_banks) and self.spad_banks <= 16,
+                "must be a power of two up to 16",
+            ),
+            (
+                "spad_words",
+                256 <= self.spad_words <= 65536 and self.spad_words % self.spad_banks == 0,
+                "must be a multiple of spad_banks, 256..65536",
+            ),
             ("depthwise_requant", self.depthwise_requant in (1, 2, 4, 8, 16), "must be 1, 2, 4, 8 or 16"),
             ("queue_depth", 2 <= self.queue_depth <= 64, "must be 2..64"),
             ("pointwise_param_beats", _power_of_two(self.pointwise_param_beats), "must be a power of two"),

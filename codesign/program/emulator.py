@@ -107,7 +107,9 @@ class Emulator:
         c = self._config
         raw = self._params(v)
         head = 16 * c.array_out if v["last"] else 0
-        weights = self._weights(raw[head:], v["w8"]).reshape(v["planes"], v["kh"], v["kw"], c.array_out, c.lanes)
+        weights = self._weights(raw[head:], v["w8"]).reshape(
+            v["planes"], v["kh"], v["kw"], c.array_out, c.lanes
+        )
         y, x = self._grid(v)
         acc = np.zeros((c.array_out, v["rows"] * v["cols"]), np.int64)
         for plane in range(v["planes"]):
@@ -141,7 +143,9 @@ class Emulator:
             raw = self._params(v)
             weights = self._weights(raw[16 * c.lanes :], v["w8"]).reshape(len(taps), c.lanes)
             acc = sum(w.astype(np.int64) * g for w, g in zip(weights, gathered, strict=True))
-            words = self._requant(v, raw[: 16 * c.lanes], acc.reshape(-1, c.lanes).T).T.reshape(v["rows"], v["cols"], -1)
+            words = self._requant(v, raw[: 16 * c.lanes], acc.reshape(-1, c.lanes).T).T.reshape(
+                v["rows"], v["cols"], -1
+            )
         self._write(v, words, lanes)
 
     def _tap(self, v: dict, t: int, ky: int, kx: int) -> np.ndarray:

@@ -46,7 +46,9 @@ class Mode(IntEnum):
 
     MAC = 0  #: multiply-accumulate, requantise
     MAX = 1  #: maximum of the taps inside the image (codes)
-    WINDOW = 2  #: pack kh*kw pixels of an image (4 bytes a pixel) into one word, 3 lanes a tap, code = byte ^ 0x80
+    WINDOW = (
+        2  #: pack kh*kw pixels of an image (4 bytes a pixel) into one word, 3 lanes a tap, code = byte ^ 0x80
+    )
     ADD = 3  #: elementwise sum of two maps; encoded, answered with Fault.UNSUPPORTED
 
 

@@ -64,7 +64,9 @@ class PlaneTensor:
         """int8 codes (C, H, W) out of a uint8 memory image."""
         height, width = self.shape[1] >> self.up, self.shape[2] >> self.up
         size = height * width * lanes
-        stacked = np.stack([memory[a : a + size].view(np.int8).reshape(height, width, lanes) for a in self.planes])
+        stacked = np.stack(
+            [memory[a : a + size].view(np.int8).reshape(height, width, lanes) for a in self.planes]
+        )
         codes = stacked[self.channels[:, 0], :, :, self.channels[:, 1]]
         return codes.repeat(1 + self.up, axis=1).repeat(1 + self.up, axis=2)
 

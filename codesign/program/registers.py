@@ -11,7 +11,9 @@ IDENTITY = 0xC0DE_5160
 class Register(IntEnum):
     """Byte offsets of 32-bit registers."""
 
-    CONTROL = 0x00  #: write 1: start; write 2: soft reset (engines, queues, counters; registers keep their values)
+    CONTROL = (
+        0x00  #: write 1: start; write 2: soft reset (engines, queues, counters; registers keep their values)
+    )
     STATUS = 0x04  #: bit 0 busy, bit 1 done, bit 2 fault; start clears done and fault
     FAULT = 0x08  #: bits 7:0 code, 11:8 engine, 31:16 index of the instruction
     PROGRAM = 0x0C  #: byte address of the program, relative to BASE

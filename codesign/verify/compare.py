@@ -58,7 +58,7 @@ def compare(plan: Plan, graph: Graph, golden: dict[str, np.ndarray], frame: Fram
         planes.observe(engine, writes)
     first = planes.first
     by_tensor: dict[str, int] = {}
-    for name, tensor in graph.tensors.items():
+    for name in graph.tensors:
         if name == graph.input.name:
             by_tensor[name] = _input_mismatches(plan, frame.memory, golden[name])
             continue
@@ -160,9 +160,7 @@ class _Planes:
 
     def wrong(self, view: View) -> np.ndarray:
         """(C, H, W) flags: never written right, or once written wrong."""
-        flags = [
-            (self._wrong[p][:, :, lane] | ~self._right[p][:, :, lane]) for p, lane in view.channels
-        ]
+        flags = [(self._wrong[p][:, :, lane] | ~self._right[p][:, :, lane]) for p, lane in view.channels]
         bad = np.stack(flags)
         return bad.repeat(1 + view.up, axis=1).repeat(1 + view.up, axis=2)
 

@@ -95,7 +95,9 @@ def _check(device, program: Program, finished: bool, max_cycles: int) -> None:
         where = program.instructions[index].node if index < len(program.instructions) else "?"
         engines = program.config.engines
         unit = engines[engine] if engine < len(engines) else str(engine)
-        raise DeviceFault(f"the accelerator stopped with fault {name} ({code}) in engine {unit}, instruction {index} (layer {where})")
+        raise DeviceFault(
+            f"the accelerator stopped with fault {name} ({code}) in engine {unit}, instruction {index} (layer {where})"
+        )
     if not finished:
         raise DeviceFault(f"the accelerator did not finish within {max_cycles} cycles")
 

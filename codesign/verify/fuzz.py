@@ -29,7 +29,9 @@ from codesign.verify.compare import compare
 from codesign.verify.frame import run_frame
 
 #: The configuration that is fuzzed: every path of the default one, but small enough to simulate fast.
-CONFIG = AcceleratorConfig(lanes=32, array_out=8, depthwise_units=2, spad_words=2048, acc_depth=64, spad_banks=4)
+CONFIG = AcceleratorConfig(
+    lanes=32, array_out=8, depthwise_units=2, spad_words=2048, acc_depth=64, spad_banks=4
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class Case:
     refused: bool
 
 
-def library(config: AcceleratorConfig, folder: Path | None = None, log: Callable[[str], None] = lambda _: None) -> Path:
+def library(
+    config: AcceleratorConfig, folder: Path | None = None, log: Callable[[str], None] = lambda _: None
+) -> Path:
     """The Verilated accelerator of ``config``."""
     from hw.generate import verilog
     from sim.verilate import build

@@ -13,11 +13,15 @@ from codesign.plan import plan
 from codesign.program.config import AcceleratorConfig
 from codesign.program.emulator import Emulator
 
-SMALL = AcceleratorConfig(lanes=16, array_out=8, depthwise_units=1, spad_words=2048, acc_depth=64, memory_ports=1)
+SMALL = AcceleratorConfig(
+    lanes=16, array_out=8, depthwise_units=1, spad_words=2048, acc_depth=64, memory_ports=1
+)
 WIDE = AcceleratorConfig(array_out=32, depthwise_units=2, spad_words=4096)
 
 
-def assert_planned_equals_golden(graph: Graph, codes: np.ndarray, config: AcceleratorConfig, seed: int | None) -> None:
+def assert_planned_equals_golden(
+    graph: Graph, codes: np.ndarray, config: AcceleratorConfig, seed: int | None
+) -> None:
     program = plan(graph, config).program
     memory = np.zeros(program.dram_bytes, np.uint8)
     memory[: program.content.size] = program.content
@@ -25,7 +29,9 @@ def assert_planned_equals_golden(graph: Graph, codes: np.ndarray, config: Accele
     Emulator(program, memory).run(seed)
     golden = run(graph, codes)
     for output in program.outputs.values():
-        np.testing.assert_array_equal(output.read(memory, config.lanes), golden[output.name], err_msg=output.name)
+        np.testing.assert_array_equal(
+            output.read(memory, config.lanes), golden[output.name], err_msg=output.name
+        )
 
 
 @pytest.mark.parametrize("form", ["square", "pairs"])
@@ -61,7 +67,9 @@ def test_random_layers_are_exact(seed: int) -> None:
 
 
 def _wide_offsets(graph: Graph, config: AcceleratorConfig) -> bool:
-    return any(getattr(n, "form", "") == "pairs" and 2 * n.weight.shape[2] ** 2 > config.lanes for n in graph.nodes)
+    return any(
+        getattr(n, "form", "") == "pairs" and 2 * n.weight.shape[2] ** 2 > config.lanes for n in graph.nodes
+    )
 
 
 def test_channel_shuffle_reads_few_planes() -> None:

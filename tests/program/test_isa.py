@@ -14,7 +14,11 @@ from codesign.program.disasm import disassemble
 def _values(opcode: isa.Opcode):
     def limits(width: int):
         bits = abs(width)
-        return st.integers(-(1 << bits - 1), (1 << bits - 1) - 1) if width < 0 else st.integers(0, (1 << bits) - 1)
+        return (
+            st.integers(-(1 << bits - 1), (1 << bits - 1) - 1)
+            if width < 0
+            else st.integers(0, (1 << bits) - 1)
+        )
 
     return st.fixed_dictionaries({n: limits(w) for n, w in isa.fields(opcode) if n != "opcode"})
 
@@ -38,7 +42,12 @@ def test_a_value_outside_its_field_is_refused_by_name() -> None:
 def test_disassembly_shows_fields_waits_and_layer() -> None:
     code = isa.encode(isa.Opcode.LOAD, {"rows": 3, "wait2": 5}) + isa.encode(isa.Opcode.HALT, {})
     lines = list(disassemble(code, AcceleratorConfig().engines, ["stem"]))
-    assert "LOAD" in lines[0] and "rows=3" in lines[0] and "@pointwise>=5" in lines[0] and lines[0].endswith("; stem")
+    assert (
+        "LOAD" in lines[0]
+        and "rows=3" in lines[0]
+        and "@pointwise>=5" in lines[0]
+        and lines[0].endswith("; stem")
+    )
     assert "HALT" in lines[1] and len(lines) == 2
 
 
@@ -48,7 +57,9 @@ def test_what_is_no_program_is_refused(code: bytes) -> None:
         list(disassemble(code, AcceleratorConfig().engines))
 
 
-@pytest.mark.parametrize("setting", [{"lanes": 7}, {"spad_banks": 3}, {"acc_bits": 20}, {"depthwise_units": 0}])
+@pytest.mark.parametrize(
+    "setting", [{"lanes": 7}, {"spad_banks": 3}, {"acc_bits": 20}, {"depthwise_units": 0}]
+)
 def test_a_bad_setting_names_itself(setting: dict[str, int]) -> None:
     with pytest.raises(UserError, match=next(iter(setting))):
         AcceleratorConfig(**setting)
