@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# amaranth: UnusedElaboratable=no
 """Every form of the multiplier array against the plain dot product, cycle by cycle."""
 
 from __future__ import annotations
@@ -91,7 +92,6 @@ def test_equals_the_dot_product(lanes, outputs, packed):
         assert got[number] == sums[number].tolist(), f"cycle {number}"
 
 
-@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
 @pytest.mark.parametrize("packed", [-2, 3, 18])
 def test_refuses_a_shape_it_cannot_build(packed):
     with pytest.raises(ValueError, match="packed_outputs"):
