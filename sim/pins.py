@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes pins.hpp: what binds the C++ harness to the ports of one generated top."""
+"""Text that follows from the ports of one generated top: its wrapper, and pins.hpp for the C++ harness."""
 
 from __future__ import annotations
 
@@ -34,13 +34,34 @@ CONTROL += tuple(f"s_axi_{name}" for name in ("wready", "wstrb", "bvalid", "brea
 CONTROL += tuple(f"s_axi_{name}" for name in ("arvalid", "arready", "rdata", "rresp", "rvalid", "rready"))
 
 
-def port_widths(verilog: str, top: str = TOP) -> dict[str, int]:
-    """Name and width of every port of module ``top``."""
+def _ports(verilog: str, top: str) -> list[tuple[str, int, str]]:
+    """Direction, width and name of every port of module ``top``."""
     found = re.search(rf"^module {top}\b(.*?)^endmodule", verilog, re.S | re.M)
     if not found:
         raise UserError(f"the Verilog has no module {top}")
-    pattern = r"\b(?:input|output)\s+(?:wire\s+|reg\s+)?(?:\[(\d+):0\]\s*)?(\w+)\s*[;,)]"
-    return {name: int(high or 0) + 1 for high, name in re.findall(pattern, found[1])}
+    pattern = r"\b(input|output)\s+(?:wire\s+|reg\s+)?(?:\[(\d+):0\]\s*)?(\w+)\s*[;,)]"
+    found_ports = re.findall(pattern, found[1])
+    return list(dict.fromkeys((direction, int(high or 0) + 1, name) for direction, high, name in found_ports))
+
+
+def wrapped(verilog: str, top: str = TOP) -> str:
+    """The Verilog with ``top`` inside a module of its name that takes every input at the falling edge.
+
+    The harness sets inputs while the clock is low, so no cycle changes. But Verilator evaluates what hangs on
+    a top-level input in each of a cycle's two evaluations, and what hangs on a register only after its edge.
+    """
+    inner = f"{top}_inner"
+    ports = _ports(verilog, top)
+    lines = [f"module {top}("]
+    lines.append(
+        ",\n".join(f"  {direction} [{width - 1}:0] {name}" for direction, width, name in ports) + ");"
+    )
+    taken = {name: width for direction, width, name in ports if direction == "input" and name != "clk"}
+    lines += [f"  reg [{width - 1}:0] taken_{name} = 0;" for name, width in taken.items()]
+    lines += [f"  always @(negedge clk) taken_{name} <= {name};" for name in taken]
+    connections = (f".{name}({f'taken_{name}' if name in taken else name})" for _, _, name in ports)
+    lines += [f"  {inner} inner({', '.join(connections)});", "endmodule", ""]
+    return re.sub(rf"^module {top}\b", f"module {inner}", verilog, flags=re.M) + "\n".join(lines)
 
 
 def _bind(ports: dict[str, int], prefix: str, names: tuple[str, ...], kind: str, call: str) -> list[str]:
@@ -60,7 +81,7 @@ def _data(name: str, width: int) -> str:
 
 def header(verilog: str, config: AcceleratorConfig, top: str = TOP) -> str:
     """Text of pins.hpp for this top."""
-    ports = port_widths(verilog, top)
+    ports = {name: width for _, width, name in _ports(verilog, top)}
     missing = [name for name in CONTROL if name not in ports]
     if missing:
         raise UserError(f"the accelerator's top lacks the port {missing[0]}")

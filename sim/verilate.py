@@ -49,7 +49,7 @@ def build(
     text = verilog.read_text() if isinstance(verilog, Path) else verilog
     base = Path(out_dir).resolve() if out_dir else toolchain.cache_directory() / "frames"
     tools = toolchain.find()
-    header = pins.header(text, config)
+    header, text = pins.header(text, config), pins.wrapped(text)
     done = base / f"sim-{_key(text, header, tools, waves)}"
     try:
         base.mkdir(parents=True, exist_ok=True)
@@ -91,6 +91,8 @@ def _processor() -> str:
 def _build(
     text: str, header: str, done: Path, tools: toolchain.Toolchain, waves: bool, jobs: int, log: Log
 ) -> None:
+    for stale in done.parent.glob(".building-*"):  # of a build that was killed: this one holds the lock
+        shutil.rmtree(stale, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=".building-", dir=done.parent))
     report = done.parent / "simulator-build.log"
     began = time.monotonic()
@@ -103,7 +105,8 @@ def _build(
         log(f"simulator: compiling with {jobs} jobs")
         make = [str(tools.make), f"-j{jobs}", "-C", "obj", "-f", "Vtop.mk", *MAKE, LIBRARY]
         _run(make, work, tools.environment(waves), report)
-        finished = Path(tempfile.mkdtemp(prefix=".done-", dir=done.parent))
+        finished = work / "finished"
+        finished.mkdir()
         for name in ("top.v", "pins.hpp", f"obj/{LIBRARY}"):
             shutil.move(work / name, finished / Path(name).name)
         finished.rename(done)
