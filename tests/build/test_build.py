@@ -64,8 +64,8 @@ def test_report_keeps_its_contract(built):
     }
     for key, names in contract.items():
         assert set(names.split()) <= set(report[key] if key else report), key
-    assert set("name status seconds reason".split()) <= set(report["steps"][0])
-    assert set("name op macs cycles stalls".split()) <= set(report["cycles"]["layers"][0])
+    assert {"name", "status", "seconds", "reason"} <= set(report["steps"][0])
+    assert {"name", "op", "macs", "cycles", "stalls"} <= set(report["cycles"]["layers"][0])
     assert [step["name"] for step in report["steps"]] == [step.name for step in all_steps()]
     assert report["bit_exact"]["mismatches"] == 0
     assert report["model"]["macs"] == sum(row["macs"] for row in report["cycles"]["layers"])
