@@ -1,5 +1,5 @@
-# SPDX-License-Identifier: Apache-2.0
 # amaranth: UnusedElaboratable=no
+# SPDX-License-Identifier: Apache-2.0
 """Every form of the multiplier array against the plain dot product, cycle by cycle."""
 
 from __future__ import annotations
