@@ -105,7 +105,7 @@ class StripPlanner:
         self._done: dict[str, int] = {}
         steps: list = []
         starts = list(range(0, self._height, shape.rows))
-        needs = [self._needs(s, min(self._height, s + shape.rows)) for s in starts]
+        needs = self._all_needs([(s, min(self._height, s + shape.rows)) for s in starts])
         if not shape.halo:
             steps += [
                 self._take_rows(name, (name,), 0, self._stored(name)[0]) for name in self._inner_names()
@@ -126,11 +126,22 @@ class StripPlanner:
         names = [node.output for node in self._group.nodes[:-1]]
         return ([WINDOW] if self._stem else []) + names
 
-    def _needs(self, start: int, stop: int) -> dict[str, tuple[int, int]]:
-        """Stored rows of every tensor that output rows [start, stop) of the group need (outputs included)."""
+    def _all_needs(self, strips: list[tuple[int, int]]) -> list[dict[str, tuple[int, int]]]:
+        """Per strip, the rows of every tensor. Rows that no reader wants (stride > kernel) belong to a strip all the same:
+        every value of the network is computed and compared."""
+        plain = [self._needs(*strip, {}) for strip in strips]
+        inside = self._group.internal
+        ends = [{name: needs[name][0] for name in inside} for needs in plain[1:]]
+        ends.append({name: self._stored(name)[0] for name in inside})
+        return [self._needs(*strip, end) for strip, end in zip(strips, ends, strict=True)]
+
+    def _needs(self, start: int, stop: int, ends: dict[str, int]) -> dict[str, tuple[int, int]]:
+        """Stored rows of every tensor that output rows [start, stop) of the group need (outputs included); tensors
+        inside the group at least up to row ``ends``."""
         needs = {self._out: (start, stop)}
         for node in reversed(self._group.nodes):
-            rows = needs[node.output]
+            first, last = needs[node.output]
+            rows = needs[node.output] = (0 if start == 0 else first, max(last, ends.get(node.output, 0)))
             for index, name in enumerate(node.inputs):
                 _, height, up = self._input(name)
                 first, last = input_rows(node, index, *rows, height, up)

@@ -72,6 +72,18 @@ def _wide_offsets(graph: Graph, config: AcceleratorConfig) -> bool:
     )
 
 
+def test_rows_that_a_strided_reader_skips_are_computed_too() -> None:
+    graph = random_layer_graph(np.random.default_rng(431))  # a 1×1 layer read with stride 2
+    planned = plan(graph, SMALL)
+    rows = {plane.index: np.zeros(plane.height, bool) for plane in planned.layout.planes}
+    for instruction in planned.program.instructions:
+        if instruction.written and instruction.written.plane >= 0:
+            w = instruction.written
+            rows[w.plane][w.row : w.row + w.rows] = True
+    produced = {node.output for node in graph.nodes}
+    assert all(rows[p.index].all() for p in planned.layout.planes if p.tensor in produced)
+
+
 def test_channel_shuffle_reads_few_planes() -> None:
     """A unit's half of the shuffled channels lies in at most twice the planes it would fill alone."""
     graph = random_graph("b", height=64, width=64)
