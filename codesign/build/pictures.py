@@ -85,7 +85,8 @@ def annotate(pixels: np.ndarray, boxes: np.ndarray, labels: list[str]) -> Image.
     draw = ImageDraw.Draw(image)
     for box, label in zip(boxes, labels, strict=True):
         colour = COLOURS[sum(label.encode()) % len(COLOURS)]
-        draw.rectangle([float(v) for v in box], outline=colour, width=2)
-        at = (float(box[0]) + 2, max(0.0, float(box[1]) - 11))
+        (left, right), (top, bottom) = sorted(map(float, box[0::2])), sorted(map(float, box[1::2]))
+        draw.rectangle([left, top, right, bottom], outline=colour, width=2)
+        at = (left + 2, max(0.0, top - 11))
         draw.text(at, label, fill=colour)
     return image

@@ -16,6 +16,8 @@ from codesign import __version__
 from codesign.cli import build, detect, digits, disasm, doctor, eval, train
 from codesign.errors import UserError
 
+INTERRUPTED = "interrupted; run the same command to resume"
+
 app = typer.Typer(
     name="codesign",
     help="Train, lower, generate, simulate and verify FPGA accelerators for deformable object detectors.",
@@ -52,9 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the answer is the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        return int(app(given, prog_name="codesign", standalone_mode=False) or 0)
+        code = int(app(given, prog_name="codesign", standalone_mode=False) or 0)
+        return _say(INTERRUPTED, code) if code == 130 else code  # typer answers Ctrl-C with 130
     except (KeyboardInterrupt, typer.Abort):
-        return _say("interrupted; run the same command to resume", 130)
+        return _say(INTERRUPTED, 130)
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter flushes it at exit
         return 141

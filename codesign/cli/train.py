@@ -32,11 +32,14 @@ def train_command(
     json: Json = None,
 ) -> None:
     """Train in float, then with quantisers on; prints the budget first and resumes where it was interrupted."""
+    from codesign.errors import UserError
     from codesign.nn.config import named_config
     from codesign.train.loop import train
     from codesign.train.recipe import Recipe
 
     folder = data if data is not None else digit_scenes(DIGITS)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such data folder")
     given = {"float_epochs": float_epochs, "qat_epochs": qat_epochs, "batch": batch, "seed": seed, "threads": threads}
     recipe = replace(Recipe(), **{key: value for key, value in given.items() if value is not None})
     network = named_config(config, weight_bits=weight_bits, operator=form)

@@ -41,7 +41,7 @@ def one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int
         ([*BUILD, "--config", "z"], "unknown configuration 'z'"),
         ([*BUILD, "--height", "100"], "--height 100: must be a multiple of 32"),
         ([*BUILD, "--width", "-32"], "--width -32: must be a multiple of 32"),
-        ([*BUILD, "--width", "wide"], "wide"),
+        ([*BUILD, "--width", "wide"], "--width"),
         ([*BUILD, "--weight-bits", "5"], "--weight-bits 5: must be 4 or 8"),
         ([*BUILD, "--form", "round"], "--form 'round': must be one of square, pairs"),
         ([*BUILD, "--model", "missing.safetensors"], "--model missing.safetensors: no such file"),
