@@ -6,16 +6,19 @@ from __future__ import annotations
 from typing import Any
 
 import cocotb
-from cocotbext.axi import AxiLiteBus, AxiLiteMaster
+import numpy as np
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam, AxiRamRead, AxiReadBus
 
 from codesign.program.config import AcceleratorConfig
-from codesign.program.isa import INSTRUCTION_BYTES, Engine, Fault, Opcode, encode
+from codesign.program.isa import INSTRUCTION_BYTES, Engine, Fault, Mode, Opcode, encode
 from codesign.program.registers import IDENTITY, Counter, Register
 from sim.bench import parameters, random_source
 from sim.streams import cycles, start
 from tests.hw.axi_memory import AxiReads, AxiWrites
+from tests.hw.depthwise_model import Work, execute
+from tests.hw.pointwise_model import Jobs, PointwiseModel
 
-BASE, PROGRAM, IMAGE, RESULT, SIZE = 0x1000, 0x100, 0x2000, 0x8000, 0x10000
+BASE, PROGRAM, IMAGE, RESULT, PARAMETERS, SIZE = 0x1000, 0x100, 0x2000, 0x8000, 0xC000, 0x10000
 BUSY, DONE, FAULT = 1, 2, 4
 
 
@@ -111,6 +114,17 @@ def transfer(opcode: Opcode, **fields: int) -> bytes:
     return encode(opcode, usual | fields)
 
 
+def depthwise_work(fields: dict[str, int], rng: Any, lanes: int) -> Work:
+    """A depthwise instruction with random parameters."""
+    noise = np.random.default_rng(rng.randrange(1 << 30))
+    taps = fields["kh"] * fields["kw"]
+    reach = 128 if fields["w8"] else 8
+    weights = noise.integers(-reach, reach, (taps, lanes))
+    shift = noise.integers(22, 30, lanes)
+    multiplier, bias = noise.integers(1 << 15, 1 << 16, lanes), noise.integers(-(1 << 30), 1 << 30, lanes)
+    return Work(fields, weights, multiplier, bias, shift, np.zeros((0, lanes), np.uint8))
+
+
 HALT = encode(Opcode.HALT, {})
 LOAD = transfer(Opcode.LOAD)
 STORE = transfer(Opcode.STORE, dram_addr=RESULT)
@@ -146,6 +160,52 @@ async def copies(dut: Any) -> None:
         assert sum(row) == total, f"engine {engine}: counters {row} do not add up to {total} cycles"
         if engine < Engine.POINTWISE:
             assert row[Counter.BUSY] > 0 and row[Counter.TOKEN] > 0
+
+
+@cocotb.test()
+async def computes(dut: Any) -> None:
+    """Pointwise and depthwise instructions side by side, parameters from DRAM, against their models."""
+    host = await Host.begin(dut)
+    await host.write(Register.WATCHDOG, 20000)
+    config, rng = host.config, random_source("jobs")
+    words, size = config.spad_words, config.word_bytes
+    model, jobs = PointwiseModel(config), Jobs(config, rng)
+    image = np.frombuffer(host.memory, np.int8)[BASE + IMAGE : BASE + IMAGE + words * size].copy()
+    model.memory[:words] = image.reshape(words, size)
+    at = PARAMETERS
+    whole = dict(rows=1, row_words=words)
+    program, parts = [transfer(Opcode.LOAD, **whole)], 4
+    area = dict(in_h=6, in_w=6, pitch=6, plane_stride=36, rows=4, cols=5, y0=-1, x0=-1)
+    for number in range(parts):
+        job = jobs.job(**area, planes=2, dst=words // 2 + 40 * number, dst_pitch=5)
+        model.run(job)
+        tap = dict(
+            area, src=rng.randrange(64), dst=words - 80 + 20 * number, dst_pitch=5, kh=3, kw=3, stride=1
+        )
+        del tap["plane_stride"]
+        tap |= dict(mode=Mode.MAC, deform=0, up=0, z_in=3, z_out=-5, lo=-128, hi=127, w8=number % 2)
+        work = depthwise_work(tap, rng, config.lanes)
+        written = execute(work, model.memory[:words].view(np.uint8))
+        for address, codes in written.items():
+            model.memory[address] = codes.view(np.int8)
+        for opcode, engine, fields, beats in (
+            (Opcode.POINTWISE, Engine.POINTWISE, job.fields, job.beats()),
+            (Opcode.DEPTHWISE, Engine.DEPTHWISE, work.fields, work.beats),
+        ):
+            header = dict(engine=engine, wait0=1, param_addr=at, param_beats=len(beats))
+            program.append(encode(opcode, fields | header))
+            for beat in beats:
+                host.memory[BASE + at : BASE + at + 8] = beat.to_bytes(8, "little")
+                at += 8
+    program += [transfer(Opcode.STORE, dram_addr=RESULT, wait2=parts, wait3=parts, **whole), HALT]
+    assert at <= SIZE
+    status = await host.run(program)
+    assert status == DONE, f"status {status}, fault {await host.read(Register.FAULT):#x}"
+    got = np.frombuffer(host.memory, np.int8)[BASE + RESULT : BASE + RESULT + words * size].reshape(
+        words, size
+    )
+    wrong = np.argwhere(got != model.memory[:words])
+    assert not len(wrong), f"{len(wrong)} values differ, the first at word, lane {wrong[0]}"
 
 
 @cocotb.test()
@@ -234,3 +294,26 @@ async def reset_while_running(dut: Any) -> None:
             pass
         assert not any(port.address.open for port in (*host.reads, host.writes))
     await host.copy()
+
+
+@cocotb.test()
+async def independent_memory(dut: Any) -> None:
+    """A copy through cocotbext-axi's memory, which knows nothing of the accelerator's own rules."""
+    await start(dut)
+    config = AcceleratorConfig(**parameters()["config"])
+    ram = AxiRam(AxiBus.from_prefix(dut, "m_axi_0"), dut.clk, dut.rst, size=SIZE)
+    if config.memory_ports == 2:
+        AxiRamRead(AxiReadBus.from_prefix(dut, "m_axi_1"), dut.clk, dut.rst, size=SIZE, mem=ram.mem)
+    lite = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
+    image = random_source("image").randbytes(100 * config.word_bytes)
+    ram.write(IMAGE, image)
+    whole = dict(rows=4, row_words=25, dram_stride=25 * config.word_bytes, spad_stride=25)
+    store = transfer(Opcode.STORE, **whole | dict(dram_addr=RESULT, wait0=1))
+    ram.write(PROGRAM, transfer(Opcode.LOAD, **whole) + store + HALT)
+    for register, value in ((Register.PROGRAM, PROGRAM), (Register.COUNT, 3), (Register.CONTROL, 1)):
+        await lite.write_dword(register, value)
+    for _ in range(500):
+        if not (status := await lite.read_dword(Register.STATUS)) & BUSY:
+            break
+    assert status == DONE
+    assert ram.read(RESULT, len(image)) == image
