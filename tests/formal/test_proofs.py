@@ -25,7 +25,7 @@ from tests.formal.prover import missing, prove
 ENGINES, DEPTH = 3, 3
 
 PROOFS: dict[str, tuple[Callable[[], Any], str, int]] = {
-    "queue": (lambda: harness.QueueKeepsOrder(InstructionQueue(2, DEPTH), DEPTH), "bmc", 12),
+    "queue": (lambda: harness.QueueKeepsOrder(InstructionQueue(2, DEPTH), DEPTH), "bmc", 10),
     "counters": (lambda: harness.CountersCount(TokenCounters(ENGINES), ENGINES), "prove", 3),
     "gate": (lambda: harness.GateWaits(TokenGate(ENGINES), ENGINES), "prove", 2),
     "bursts": (lambda: harness.BurstsStayInside(BurstSplitter()), "bmc", 6),
