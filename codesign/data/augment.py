@@ -17,7 +17,7 @@ class Augment:
     aspect: float = 0.15
     hflip: bool = False
     vflip: bool = False
-    colour: float = 0.2
+    colour: float = 0.12
     invert: float = 0.0  # probability of a negative
 
 

@@ -73,16 +73,21 @@ def render_scene(
 
 
 def _background(rng: np.random.Generator, size: int) -> np.ndarray:
-    base = rng.uniform(20, 235, 3)
+    base = _tint(rng, rng.uniform(25, 95) if rng.random() < 0.5 else rng.uniform(160, 230), 25)
     kind = rng.integers(3)
     if kind == 0:
         return np.broadcast_to(base, (size, size, 3)).astype(np.float64).copy()
     if kind == 1:
-        angle, span = rng.uniform(0, 2 * np.pi), rng.uniform(20, 90, 3)
+        angle, span = rng.uniform(0, 2 * np.pi), _tint(rng, rng.uniform(20, 60), 10)
         y, x = np.mgrid[0:size, 0:size] / size - 0.5
         return base + (np.cos(angle) * x + np.sin(angle) * y)[..., None] * span
-    grid = rng.uniform(-35, 35, (int(rng.integers(3, 9)),) * 2 + (1,)) + rng.uniform(-8, 8, 3)
+    grid = rng.uniform(-25, 25, (int(rng.integers(3, 9)),) * 2 + (1,)) + rng.uniform(-8, 8, 3)
     return base + np.stack([_resize(grid[..., c], size, size, Image.Resampling.BICUBIC) for c in range(3)], -1)
+
+
+def _tint(rng: np.random.Generator, grey: float, spread: float) -> np.ndarray:
+    """An RGB colour near a grey level."""
+    return grey + rng.uniform(-spread, spread, 3)
 
 
 def _clutter(rng: np.random.Generator, canvas: np.ndarray, count: int) -> np.ndarray:
@@ -103,7 +108,7 @@ def _clutter(rng: np.random.Generator, canvas: np.ndarray, count: int) -> np.nda
             draw.arc([x, y, x + w, y + h], *sorted(rng.uniform(0, 360, 2)), fill=255, width=int(rng.integers(1, 5)))
         soft = np.asarray(layer.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, size / 60))), np.float64)
         alpha = soft[..., None] / 255 * rng.uniform(0.3, 1.0)
-        canvas = canvas * (1 - alpha) + rng.uniform(0, 255, 3) * alpha
+        canvas = canvas * (1 - alpha) + _tint(rng, rng.uniform(20, 235), 30) * alpha
     return canvas
 
 
@@ -143,13 +148,13 @@ def _iou(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _paint(rng: np.random.Generator, canvas: np.ndarray, mask: np.ndarray, at: tuple[int, int]) -> np.ndarray:
-    """Blend a digit in, lighter or darker than what lies below it by at least 80 grey levels."""
+    """Blend a digit in: light on dark, dark on light, at least 80 grey levels away from what lies below it."""
     (x, y), (h, w) = at, mask.shape
     below = canvas[y : y + h, x : x + w]
     grey = float(np.clip(below.mean(), 0, 255))
-    darker = grey > 165 or (grey > 90 and rng.random() < 0.5)
-    step = rng.uniform(80, max(81.0, grey if darker else 255 - grey))
-    ink = np.clip(grey + (-step if darker else step) + rng.uniform(-20, 20, 3), 0, 255)
+    darker = grey > 128
+    step = rng.uniform(80, grey if darker else 255 - grey)
+    ink = np.clip(_tint(rng, grey - step if darker else grey + step, 25), 0, 255)
     alpha = mask[..., None] * rng.uniform(0.85, 1.0)
     canvas[y : y + h, x : x + w] = below * (1 - alpha) + ink * alpha
     return canvas
@@ -161,7 +166,7 @@ def _thin_strokes(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
         layer = Image.new("L", (size, size))
         ImageDraw.Draw(layer).line([*rng.uniform(0, size, 4)], fill=255, width=1)
         alpha = np.asarray(layer, np.float64)[..., None] / 255 * rng.uniform(0.3, 0.8)
-        canvas = canvas * (1 - alpha) + rng.uniform(0, 255, 3) * alpha
+        canvas = canvas * (1 - alpha) + _tint(rng, rng.uniform(20, 235), 30) * alpha
     return canvas
 
 

@@ -23,7 +23,7 @@ from codesign.train.batches import SceneCache, to_input
 from codesign.train.recipe import Recipe
 
 CROP = 64  # pixels; two by two cells of the backbone's output
-_MARGIN = (1.1, 2.6)  # side of the crop over the longer side of the box
+_MARGIN = (1.0, 1.7)  # side of the crop over the longer side of the box
 
 
 def pretrain(model: CoDeNet, data: SceneCache, recipe: Recipe, report: Callable[[str], None]) -> float:
@@ -46,9 +46,8 @@ def pretrain(model: CoDeNet, data: SceneCache, recipe: Recipe, report: Callable[
             images, labels = _crops(data, picks, [recipe.seed, 2_000_000, epoch, start], recipe.augment)
             for group in optimiser.param_groups:
                 group["lr"] = recipe.lr * min((done + 1) / 50, 0.5 * (1 + math.cos(math.pi * done / total)))
-            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bf16):
-                logits = classifier(model.features(images).mean((2, 3)))
-            loss = F.cross_entropy(logits.float(), labels)
+            logits = classifier(model.features(images).mean((2, 3)))
+            loss = F.cross_entropy(logits, labels)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, recipe.clip)

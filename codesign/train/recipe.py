@@ -13,13 +13,13 @@ from codesign.errors import UserError
 class Recipe:
     """Backbone warm-up on object crops, float stage, quantisation-aware stage; AdamW, warm-up, cosine decay."""
 
-    pretrain_epochs: int = 12
+    pretrain_epochs: int = 10
     pretrain_batch: int = 64
-    float_epochs: int = 24
-    qat_epochs: int = 8
+    float_epochs: int = 14
+    qat_epochs: int = 5
     batch: int = 8
     qat_batch: int = 16
-    lr: float = 4e-3
+    lr: float = 2e-3
     qat_lr: float = 5e-4
     offset_lr: float = 0.1  # of the stage's rate, for offset convolutions, as deformable networks usually have it
     weight_decay: float = 1e-4  # not on BN, biases and activation ranges
