@@ -58,7 +58,10 @@ def examine() -> list[Tool]:
         Tool(name, _package_version(name), disables, needed, f"pip install {name}") for name, disables, needed in _PACKAGES
     ]
     remedy = "install it with the system's package manager"
-    programs = [Tool(name, _program_version(name), disables, needed, remedy) for name, disables, needed in _PROGRAMS]
+    programs = [
+        Tool(name, _program_version(name), disables, needed, "it comes from AMD" if name == "vivado" else remedy)
+        for name, disables, needed in _PROGRAMS
+    ]
     return [python, *packages, *programs]
 
 

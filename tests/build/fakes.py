@@ -6,11 +6,13 @@ The simulator is the instruction-set model: it decodes program.bin as the RTL wo
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from codesign.lower import random_net
 from codesign.program.emulator import Emulator
 from codesign.program.isa import Opcode
 from codesign.program.registers import Counter
@@ -77,6 +79,9 @@ def library(verilog: Path, config, out_dir: Path, log=None, **_) -> Path:
     return folder / "libsim.so"
 
 
+_random_graph = cache(random_net.random_graph)
+
+
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace what is slow."""
@@ -84,6 +89,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     import sim.verilate
     from codesign.build.steps import simulate, synthesise
 
+    monkeypatch.setattr(random_net, "random_graph", _random_graph)
     monkeypatch.setattr(hw.generate, "verilog", lambda config, monitors=False: VERILOG)
     monkeypatch.setattr(sim.verilate, "build", library)
     monkeypatch.setattr(simulate, "run_frame", run_frame)
