@@ -86,8 +86,8 @@ class Emitter:
             "dram_stride": buffer.width * word,
             "spad_addr": buffer.base + (first - buffer.row0) * buffer.width,
             "spad_stride": buffer.width,
-            "rows": stop - first,
-            "row_words": buffer.width,
+            "rows": 1,  # whole rows lie one after the other on both sides: one run, longest bursts
+            "row_words": (stop - first) * buffer.width,
         }
         dram = Access("dram", start, start + (stop - first) * buffer.width, not loading)
         self._append(opcode, values, node, [dram, buffer.access(first, stop, loading)], None)
