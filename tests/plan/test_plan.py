@@ -98,3 +98,17 @@ def test_what_does_not_fit_is_refused_with_a_remedy() -> None:
     graph = random_graph("b", height=256, width=256)
     with pytest.raises(UserError, match="spad_words"):
         plan(graph, AcceleratorConfig(spad_words=256))
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 160)])
+def test_the_host_writes_four_bytes_a_pixel_and_nothing_else(height: int, width: int) -> None:
+    """No im2col, no stem on the CPU: between the program and the head tensors only the picture is written."""
+    graph = random_graph("b", height=height, width=width)
+    program = plan(graph, AcceleratorConfig()).program
+    memory = np.zeros(program.dram_bytes, np.uint8)
+    program.write_input(memory, np.full((3, height, width), 1, np.int8))  # pixel value 129
+    written = np.flatnonzero(memory)
+    assert program.inputs is None and program.image is not None
+    address = program.image[0]
+    assert written.min() >= address and written.max() < address + height * width * 4
+    assert len(written) == height * width * 3
