@@ -13,6 +13,7 @@ from typing import Any
 
 from codesign.build.artefacts import write_whole
 from codesign.build.step import DONE, RESOURCES, RTL, SKIPPED, Context, Outcome, Step
+from codesign.build.unify import unify
 from codesign.build.yosys import command, resources, yosys_path
 
 LIMIT_SECONDS = float(os.environ.get("CODESIGN_SYNTHESIS_LIMIT", "200"))
@@ -21,7 +22,7 @@ LIMIT_SECONDS = float(os.environ.get("CODESIGN_SYNTHESIS_LIMIT", "200"))
 class SynthesiseStep(Step):
     name = "synthesise"
     outputs = (RESOURCES,)
-    sources = ("codesign/build/yosys.py",)
+    sources = ("codesign/build/yosys.py", "codesign/build/unify.py")
     starts_after = "rtl"
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class SynthesiseStep(Step):
         folder = context.path("synthesis")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "statistics.json").unlink(missing_ok=True)
+        (folder / "unified.v").write_text(unify(context.path(RTL).read_text()))
         (folder / "synthesis.ys").write_text(command(context.board.device.family))
         self._began = time.monotonic()
         with open(folder / "yosys.log", "wb") as log:

