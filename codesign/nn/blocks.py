@@ -145,7 +145,6 @@ class Head(nn.Module):
         self.first = ConvUnit(cin, cin, 1, ActQuant(True), bits=bits)
         self.depthwise = ConvUnit(cin, cin, 3, ActQuant(True), bits=bits, groups=cin)
         self.last = ConvUnit(cin, cout, 1, ActQuant(False), bits=bits, bn=False, bias=True)
-        nn.init.normal_(self.last.conv.weight, std=0.01)
         nn.init.constant_(self.last.conv.bias, bias)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from codesign.nn.config import STAGE_UNITS, NetConfig
 from codesign.nn.quant import ActQuant, act_quantisers
 
 HEADS = ("hm", "wh", "reg")
+HEATMAP_BIAS = -4.6  # probability 0.01; the published -2.19 (0.1) lets the background drive all classes alike at first
 SIZE_BIAS = 12.0  # cells of 4 pixels: where the size head starts
 
 
@@ -40,7 +41,7 @@ class CoDeNet(nn.Module):
         for number, cout in enumerate(config.decoder, 1):
             setattr(self, f"decoder{number}", DecoderBlock(cin, cout, config))
             cin = cout
-        self.hm = Head(cin, config.classes, bits, bias=-2.19)
+        self.hm = Head(cin, config.classes, bits, bias=HEATMAP_BIAS)
         self.wh = Head(cin, 2, bits, bias=SIZE_BIAS)
         self.reg = Head(cin, 2, bits)
 

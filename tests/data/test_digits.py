@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Digit scenes: deterministic, split by handwriting, boxes around ink, in VOC layout."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from codesign.data.digits import LARGEST, handwriting, render_scene, write_scenes  # noqa: E402
+from codesign.data.voc import load_image, read_classes, read_split  # noqa: E402
+from codesign.errors import UserError  # noqa: E402
+
+
+def digest(folder: Path) -> str:
+    total = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        total.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return total.hexdigest()
+
+
+def test_no_handwriting_is_in_both_splits() -> None:
+    train, test = handwriting("train")[0], handwriting("test")[0]
+    assert len(train) + len(test) == 1797 and len(test) == 359
+    seen = {a.tobytes() for a in train}
+    assert sum(a.tobytes() in seen for a in test) <= 1  # two writers may make the same 8x8
+
+
+def test_same_arguments_same_scenes(tmp_path: Path) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        write_scenes(tmp_path / name, train=2, test=1, size=96, seed=seed)
+    assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")
+
+
+def test_layout_and_boxes(tmp_path: Path) -> None:
+    write_scenes(tmp_path, train=3, test=2, size=128)
+    classes = read_classes(tmp_path)
+    assert classes == [str(d) for d in range(10)]
+    samples = read_split(tmp_path, "train", classes) + read_split(tmp_path, "test", classes)
+    assert len(samples) == 5
+    for sample in samples:
+        assert load_image(sample.image).shape == (128, 128, 3)
+        assert len(sample.labels) >= 1
+        assert (sample.boxes >= 0).all() and (sample.boxes <= 128).all()
+        assert ((sample.boxes[:, 2:] - sample.boxes[:, :2]) >= 3).all()
+
+
+def test_scenes_vary_in_scale_and_polarity() -> None:
+    ink, labels = handwriting("train")
+    heights, brighter = [], []
+    for n in range(20):
+        image, boxes, _ = render_scene(np.random.default_rng(n), ink, labels, 256)
+        heights += (boxes[:, 3] - boxes[:, 1]).tolist()
+        brighter.append(image.mean() > 128)
+    assert min(heights) < 32 and 80 < max(heights) <= LARGEST * 1.05
+    assert 3 < sum(brighter) < 17
+
+
+def test_wrong_counts_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="counts"):
+        write_scenes(tmp_path, train=0)
