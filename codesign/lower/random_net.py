@@ -26,6 +26,8 @@ _TRIES = 8
 _TOP_SHARE = 0.6  # of a tensor's values at one code; after ReLU
 _TOP_SHARE_RELU = 0.8
 
+_LARGEST_SIDE = 2048  # coordinates are 12-bit fields of an instruction
+
 
 def random_graph(
     config: str | Mapping[str, object] = "b",
@@ -42,12 +44,15 @@ def random_graph(
     ``config`` is a letter or fields of `CodenetShape` that replace b's; ``height`` and ``width`` default to the
     configuration's. Calibrated on `calibration_image(graph)`: there no tensor of 64 values or more has over 60 % of
     them at one code (80 % after ReLU), and every distance 0..``bound`` occurs in each deformable layer of at least
-    64 pixels, on the border, and over all such layers at corners too. Raises UserError on bad arguments.
+    64 pixels, on the border, and over all such layers at corners too. Where a shape leaves no room for that (very
+    long or small inputs), ``meta["shortfall"]`` says what is missing. Raises UserError on bad arguments.
     """
     shape = codenet_shape(config)
-    height, width = height or shape.size, width or shape.size
-    if height % 32 or width % 32:
-        raise UserError(f"input of {height}x{width}: both sides must be multiples of 32")
+    height = shape.size if height is None else height
+    width = shape.size if width is None else width
+    for side in (height, width):
+        if side % 32 or not 32 <= side <= _LARGEST_SIDE:
+            raise UserError(f"input of {height}x{width}: both sides must be multiples of 32, 32 to {_LARGEST_SIDE}")
     if form not in ("square", "pairs"):
         raise UserError(f"deformable form {form!r} is not known; pick square or pairs")
     problem = ""
@@ -59,9 +64,11 @@ def random_graph(
         graph.meta.update(image_seed=seed, seed=seed)
         problem = _shortfall(graph, cal.values)
         if not problem:
-            check(graph)
-            return graph
-    raise UserError(f"no random network in {_TRIES} tries: {problem}; use another seed")
+            break
+    else:
+        graph.meta.update(shortfall=problem)
+    check(graph)
+    return graph
 
 
 def calibration_image(graph: Graph) -> np.ndarray:

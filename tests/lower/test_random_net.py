@@ -104,3 +104,13 @@ def test_textured_image_has_contrast_at_every_scale():
     assert np.array_equal(image, textured_image(96, 160, 3))
     for step in (1, 4, 16):
         assert image[::step, ::step].std() > 30
+
+
+@pytest.mark.parametrize(("height", "width"), [(0, 64), (-32, 64), (64, 100), (64, 4096)])
+def test_impossible_sizes_are_refused(height: int, width: int) -> None:
+    with pytest.raises(UserError, match="multiples of 32"):
+        random_graph("b", height=height, width=width)
+
+
+def test_a_shape_without_room_for_every_distance_says_so() -> None:
+    assert "corner" in random_graph("b", height=32, width=512).meta["shortfall"]
