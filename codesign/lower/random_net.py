@@ -18,7 +18,7 @@ from codesign.graph.rules import check
 from codesign.lower.calibrate import Calibrator
 from codesign.lower.offset_choice import add_offset_conv, border_values, corner_values
 from codesign.lower.shapes import CodenetShape, codenet_shape
-from codesign.lower.test_image import textured_image
+from codesign.lower.textured_image import textured_image
 from codesign.numeric import OFFSET_BOUND
 
 _STEM_BITS = 8

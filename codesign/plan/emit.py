@@ -8,39 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from codesign.graph.ir import Conv, DeformConv, Graph, MaxPool, Node
+from codesign.plan.buffers import ADDRESSES, Buffer
+from codesign.plan.geometry import geometry, input_rows
 from codesign.plan.params import ParamImage, requant_bytes, weight_bytes
 from codesign.plan.tokens import Access, TokenTracker
 from codesign.plan.views import Layout, View
 from codesign.program import isa
 from codesign.program.config import AcceleratorConfig
 from codesign.program.program import Instruction, Written
-
-_WRAP = 1 << 16
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """Rows [row0, row1) of a plane (stored rows) in the scratchpad from word ``base``; ``width`` words a row."""
-
-    base: int
-    row0: int
-    row1: int
-    width: int
-
-    @property
-    def origin(self) -> int:
-        """Word address row 0 would have (modulo the address space)."""
-        return (self.base - self.row0 * self.width) % _WRAP
-
-    def access(self, first: int, stop: int, write: bool) -> Access:
-        """Rows [first, stop) as a scratchpad access."""
-        assert self.row0 <= first < stop <= self.row1, (self, first, stop)
-        return Access(
-            "spad",
-            self.base + (first - self.row0) * self.width,
-            self.base + (stop - self.row0) * self.width,
-            write,
-        )
 
 
 @dataclass
@@ -127,12 +102,12 @@ class Emitter:
             stride = (sources[run[1]].base - first.base) if len(run) > 1 else 0
             values = {
                 "engine": int(isa.Engine.POINTWISE), "param_addr": address, "param_beats": beats,
-                "src": first.origin, "planes": len(run), "plane_stride": stride % _WRAP, "pitch": first.width,
+                "src": first.origin, "planes": len(run), "plane_stride": stride % ADDRESSES, "pitch": first.width,
                 "rows": stop - row, "cols": col_stop - col,
                 "y0": row * node.stride - node.pad, "x0": col * node.stride - node.pad, "in_h": height, "in_w": width,
                 "stride": node.stride, "kh": kernel, "kw": node.weight.shape[3], "up": view.up,
                 "z_in": self._zero(node.inputs[0]), "w8": int(node.weight_bits == 8), "first": int(index == 0), "last": int(last),
-                "dst": (target.origin + row * target.width + col) % _WRAP, "dst_pitch": target.width,
+                "dst": (target.origin + row * target.width + col) % ADDRESSES, "dst_pitch": target.width,
                 "dst_group": group, "dst_mask": mask,
                 "z_out": node.requant.zero_point, "lo": node.requant.lo, "hi": node.requant.hi,
             }  # fmt: skip
@@ -222,10 +197,10 @@ class Emitter:
             unit = turn % units if whole else part
             mine = values | {
                 "engine": int(isa.Engine.DEPTHWISE) + unit, "rows": end - first, "y0": first * stride - pad,
-                "dst": (target.origin + first * target.width) % _WRAP,
+                "dst": (target.origin + first * target.width) % ADDRESSES,
             }  # fmt: skip
             if "off_src" in mine:
-                mine["off_src"] = (mine["off_src"] + first * mine["off_pitch"]) % _WRAP
+                mine["off_src"] = (mine["off_src"] + first * mine["off_pitch"]) % ADDRESSES
             written = Written(plane, first, 0, end - first, target.width, 0, self.config.lanes)
             accesses = [*reads(first, end), target.access(first, end, True)]
             self._append(isa.Opcode.DEPTHWISE, mine, name, accesses, written)
@@ -261,31 +236,6 @@ class Emitter:
         waits = self._tracker.waits(values["engine"], accesses)
         values = values | {f"wait{i}": w for i, w in enumerate(waits)}
         self.instructions.append(Instruction(opcode, values, node, written))
-
-
-def geometry(node: Node) -> tuple[tuple[int, int], int, int]:
-    """(kernel height, width), stride, pad."""
-    if isinstance(node, MaxPool):
-        return (node.kernel, node.kernel), node.stride, node.pad
-    if isinstance(node, DeformConv):
-        return node.weight.shape[2:], 1, node.weight.shape[2] // 2
-    assert isinstance(node, Conv)
-    return node.weight.shape[2:], node.stride, node.pad
-
-
-def input_rows(node: Node, index: int, start: int, stop: int, height: int, up: int) -> tuple[int, int]:
-    """Stored rows [first, last) of input ``index`` that output rows [start, stop) may read; ``height`` is logical."""
-    if isinstance(node, DeformConv):
-        if index == 1:
-            return start, stop
-        half = node.weight.shape[2] // 2
-        reach = node.bound * half if node.form == "square" else node.bound + half
-        low, high = start - reach, stop - 1 + reach
-    else:
-        kernel, stride, pad = geometry(node)
-        low, high = start * stride - pad, (stop - 1) * stride - pad + kernel[0] - 1
-    low, high = min(max(low, 0), height - 1), min(max(high, 0), height - 1)
-    return low >> up, (high >> up) + 1
 
 
 def _logical(graph: Graph, tensor: str) -> tuple[int, int]:

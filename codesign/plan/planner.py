@@ -9,7 +9,8 @@ import numpy as np
 
 from codesign.errors import UserError
 from codesign.graph.ir import DeformConv, Graph
-from codesign.plan.emit import Buffer, Emitter, Rows
+from codesign.plan.buffers import Buffer
+from codesign.plan.emit import Emitter, Rows
 from codesign.plan.groups import Group, is_pointwise, is_stem, make_groups
 from codesign.plan.memory import NoRoom
 from codesign.plan.params import ParamImage

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from codesign.graph.ir import Graph
-from codesign.plan.emit import Buffer
+from codesign.plan.buffers import Buffer
 from codesign.plan.groups import Group
 from codesign.plan.memory import Allocator
 from codesign.plan.views import Layout

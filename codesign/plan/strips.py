@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codesign.graph.ir import Graph, Node
-from codesign.plan.emit import geometry, input_rows
+from codesign.plan.geometry import input_rows
 from codesign.plan.groups import Group, is_pointwise
 from codesign.plan.views import Layout
 
@@ -293,6 +293,3 @@ def shapes(height: int, width: int, resident: bool) -> list[Shape]:
     large = sorted({max(1, -(-height // n)) for n in range(1, height + 1)}, reverse=True)
     found = whole + [Shape(r, True, resident) for r in large]
     return found + [Shape(1, True, resident, False)]
-
-
-__all__ = ["Compute", "Fetch", "Give", "Keep", "Shape", "StripPlanner", "Take", "geometry", "shapes"]

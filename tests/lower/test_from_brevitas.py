@@ -18,7 +18,7 @@ from codesign.graph.ir import Graph  # noqa: E402
 from codesign.lower.agreement import layer_agreement  # noqa: E402
 from codesign.lower.from_brevitas import graph_from_layers, lower  # noqa: E402
 from codesign.lower.random_net import random_graph  # noqa: E402
-from codesign.lower.test_image import textured_image  # noqa: E402
+from codesign.lower.textured_image import textured_image  # noqa: E402
 from codesign.nn.codenet import CoDeNet, calibrate, set_mode  # noqa: E402
 from codesign.nn.config import NetConfig  # noqa: E402
 from codesign.nn.export import export_layers  # noqa: E402

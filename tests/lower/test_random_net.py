@@ -12,7 +12,7 @@ from codesign.graph.ir import DeformConv
 from codesign.graph.rules import check
 from codesign.lower.random_layers import OPERATORS, random_codes, random_layer_graph
 from codesign.lower.random_net import calibration_image, random_graph
-from codesign.lower.test_image import textured_image
+from codesign.lower.textured_image import textured_image
 
 
 @pytest.mark.parametrize(
