@@ -46,18 +46,22 @@ def source_hash(*names: str) -> str:
 
 def write_whole(path: Path, data: bytes | str) -> None:
     """Write a file whole or not at all, creating its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    partial = ""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(partial, 0o644)
         os.replace(partial, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(partial)
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+            raise UserError(f"{path} cannot be written: {reason}; check the disk's space and permissions") from None
         raise
 
 

@@ -54,7 +54,10 @@ class Listener:
         """A step is being worked on."""
 
     def note(self, text: str) -> None:
-        """A line about the step."""
+        """Something about the step that the user should know."""
+
+    def detail(self, text: str) -> None:
+        """A line of what the step found, such as one tensor's statistics."""
 
     def progress(self, text: str) -> None:
         """A passing remark."""
@@ -73,7 +76,7 @@ def build(
     board = load_board(options.board)
     todo = list(steps if steps is not None else all_steps())
     with opened(options.folder(board.name)) as folder:
-        context = Context(options, board, folder, listener.note, listener.progress)
+        context = Context(options, board, folder, listener.detail, listener.progress)
         listener.began(context, todo)
         runner = _Runner(context, todo, listener)
         try:

@@ -42,7 +42,7 @@ def detect_command(
         raise UserError(f"--fit {fit!r}: must be letterbox or stretch")
     paths = _pictures(images)[:limit]
     out.mkdir(parents=True, exist_ok=True)
-    printer = BuildPrinter()
+    printer = BuildPrinter(details=False)
     detector = Detector(BuildOptions(board, config, model, out=build_dir), on, printer)
     say, rows = console().print, []
     with counted("detecting", len(paths)) as advance:

@@ -34,7 +34,7 @@ def eval_command(
     options = BuildOptions(board, config, model, out=build_dir)
     say, results = console().print, []
     for engine in on.split(","):
-        detector = Detector(options, engine.strip(), BuildPrinter())
+        detector = Detector(options, engine.strip(), BuildPrinter(details=False))
         result = _score(detector, folder, images)
         results.append(result)
         say(f"AP50 {result['ap50']:.4f} on {result['on']}: {result['images']} images in {result['seconds']:.1f} s")

@@ -43,9 +43,10 @@ _STYLES = {"verified": "bold green", "done": "green", "skipped": "yellow", "fail
 
 
 class BuildPrinter(Listener):
-    """A line per step with its status and time, and a passing line for the one at work."""
+    """A line per step with its status and time, what it found, and a passing line for the one at work."""
 
-    def __init__(self) -> None:
+    def __init__(self, details: bool = True) -> None:
+        self._details = details
         self._out = console()
         self._status = self._out.status("") if self._out.is_terminal else None
         self._names: list[str] = []
@@ -69,6 +70,10 @@ class BuildPrinter(Listener):
 
     def note(self, text: str) -> None:
         self._out.print(f"       {text}")
+
+    def detail(self, text: str) -> None:
+        if self._details:
+            self._out.print(f"       {text}")
 
     def ended(self, result: StepResult) -> None:
         if self._status:

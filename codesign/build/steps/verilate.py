@@ -22,6 +22,8 @@ class VerilateStep(Step):
 
         folder = context.path("simulator")
         folder.mkdir(parents=True, exist_ok=True)
+        for leftover in [*folder.glob(".building-*"), *folder.glob(".done-*")]:  # of a build that was killed
+            shutil.rmtree(leftover, ignore_errors=True)
         context.progress("Verilator and g++ are at work")
         built = build(context.path(RTL), context.board.accelerator, folder, context.progress)
         _replace_link(folder, built.parent.name)
