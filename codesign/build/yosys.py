@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import sysconfig
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,25 @@ def command(family: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _cells(modules: dict[str, Any], top: str) -> Counter[str]:
+    """Primitive cells below ``top``, every instance counted (`stat`'s own total leaves some out)."""
+    by_name = {name.lstrip("\\"): module["num_cells_by_type"] for name, module in modules.items()}
+    totals: dict[str, Counter[str]] = {}
+
+    def total(name: str) -> Counter[str]:
+        if name not in totals:
+            totals[name] = Counter()
+            for cell, count in by_name[name].items():
+                inner = total(cell.lstrip("\\")) if cell.lstrip("\\") in by_name else {cell: 1}
+                totals[name].update({kind: each * count for kind, each in inner.items()})
+        return totals[name]
+
+    return total(top)
+
+
 def resources(statistics: dict[str, Any], device: Device) -> dict[str, Any]:
-    """The report's resources from `stat -json`; its design counts every instance."""
-    cells: dict[str, int] = statistics["design"]["num_cells_by_type"]
+    """The report's resources from `stat -json`."""
+    cells = _cells(statistics["modules"], TOP)
     if device.family == "ecp5":
         lut = sum(cells.get(name, 0) * each for name, each in _ECP5_LUT.items())
         ff, dsp, bram = cells.get("TRELLIS_FF", 0), cells.get("MULT18X18D", 0), cells.get("DP16KD", 0) / 2
