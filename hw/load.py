@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -91,6 +91,7 @@ class Load(wiring.Component):
         early = Signal(DATA_BITS * (parts - 1), reset_less=True)
         word, full = Signal(DATA_BITS * parts, reset_less=True), Signal()
         taken, complete, written, out_of_range = (Signal() for _ in range(4))
+        arriving = Signal(16)  # instruction of the beat: behind a last word still held, the next one
         m.d.comb += [
             written.eq(request.valid & request.ready),
             beats.ready.eq((count != parts - 1) | ~full | written),
@@ -102,6 +103,7 @@ class Load(wiring.Component):
             request.payload.mask.eq(-1),
             walker.steps.ready.eq(full & request.ready),
             out_of_range.eq(request.valid & (step.addr >= self._config.spad_words)),
+            arriving.eq(Mux(full & step.last, walker.command.payload.index, step.index)),
             self.control.retire.eq(written & step.last),
             self.control.retire_index.eq(step.index),
             self.control.activity.eq(Counter.IDLE),
@@ -114,7 +116,7 @@ class Load(wiring.Component):
             m.d.sync += [word.eq(Cat(early, beats.payload.data)), full.eq(1), count.eq(0)]
         with m.If(taken & beats.payload.error):
             m.d.comb += [self.control.fault.eq(1), self.control.fault_code.eq(Fault.READ)]
-            m.d.comb += self.control.fault_index.eq(step.index)
+            m.d.comb += self.control.fault_index.eq(arriving)
         with m.Elif(out_of_range):
             m.d.comb += [self.control.fault.eq(1), self.control.fault_code.eq(Fault.ADDRESS)]
             m.d.comb += self.control.fault_index.eq(step.index)
