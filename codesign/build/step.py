@@ -22,6 +22,7 @@ from codesign.plan import Plan, plan
 GRAPH, IMAGE, GOLDEN, STATISTICS = "graph.safetensors", "image.png", "golden.npz", "statistics.json"
 PROGRAM, LISTING, PLAN = "program.bin", "program.txt", "plan.json"
 RTL, PORTS = "rtl/codesign_accelerator.v", "rtl/ports.txt"
+SYNTHESIS_RTL = "rtl/synthesis/codesign_accelerator.v"
 FRAME, RESOURCES, REPORT = "simulation.json", "resources.json", "report.json"
 
 VERIFIED, DONE, SKIPPED, FAILED = "verified", "done", "skipped", "failed"

@@ -33,9 +33,9 @@ def command(family: str) -> str:
     """Script run in build/.../synthesis on `unify`'s text.
 
     Module by module, so that equal ones are worked on once, and with the quicker of Yosys' two LUT mappers: an
-    estimate in a few minutes. The monitors' ports are dropped, and the logic behind them goes with them.
+    estimate in a few minutes.
     """
-    lines = ["read_verilog unified.v", f"delete -port {TOP}/w:mon_*"]
+    lines = ["read_verilog unified.v"]
     if family == "ecp5":
         lines += [f"synth_ecp5 -noflatten -top {TOP}"]
     else:

@@ -87,10 +87,14 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace what is slow."""
     import hw.generate
     import sim.verilate
-    from codesign.build.steps import simulate, synthesise
+    from codesign.build.artefacts import write_whole
+    from codesign.build.step import SYNTHESIS_RTL
+    from codesign.build.steps import rtl, simulate, synthesise
 
     monkeypatch.setattr(random_net, "random_graph", _random_graph)
     monkeypatch.setattr(hw.generate, "verilog", lambda config, monitors=False: VERILOG)
+    begin = lambda step, context: write_whole(context.path(SYNTHESIS_RTL), VERILOG)  # noqa: E731
+    monkeypatch.setattr(rtl.RtlStep, "_begin_synthesis_form", begin)
     monkeypatch.setattr(sim.verilate, "build", library)
     monkeypatch.setattr(simulate, "run_frame", run_frame)
     monkeypatch.setattr(synthesise, "yosys_path", lambda: None)
