@@ -66,7 +66,7 @@ class _IntegerTaps(torch.autograd.Function):
     """sum_t weight[t] * x[position t] at integer positions, channels-last rows throughout."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, taps: Tensor, py: Tensor, px: Tensor, square: bool) -> Tensor:  # noqa: ANN001
+    def forward(ctx, x: Tensor, taps: Tensor, py: Tensor, px: Tensor, square: bool) -> Tensor:
         rows, index = _rows(x), _row_index(py, px)
         taps = taps.to(rows.dtype)
         out = rows.index_select(0, index[0]).mul_(taps[0])
@@ -77,7 +77,7 @@ class _IntegerTaps(torch.autograd.Function):
         return _map(out, x)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # noqa: ANN001, ANN205
+    def backward(ctx, grad: Tensor):
         x, taps, index = ctx.saved_tensors
         g = grad.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).to(x.dtype)
         rows = _rows(x)
@@ -94,7 +94,7 @@ class _IntegerTaps(torch.autograd.Function):
         return _map(grad_rows[:-1], x), grad_taps, grad_y, grad_x, None
 
 
-def _position_grad(ctx, slope: Tensor, g: Tensor, taps: Tensor, index: Tensor, axis: int) -> Tensor:  # noqa: ANN001
+def _position_grad(ctx, slope: Tensor, g: Tensor, taps: Tensor, index: Tensor, axis: int) -> Tensor:
     """Gradient of tap positions along one axis, [B, 9, H, W]. Square taps that d cannot move are skipped."""
     b, t, h, w = ctx.position_shape
     out = torch.zeros(t, b * h * w)

@@ -98,13 +98,13 @@ class _FakeQuant(torch.autograd.Function):
     """clamp(round(x / scale), lo, hi) * scale with straight-through gradients for x and a learned scale."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, scale: Tensor, lo: float, hi: float) -> Tensor:  # noqa: ANN001
+    def forward(ctx, x: Tensor, scale: Tensor, lo: float, hi: float) -> Tensor:
         ctx.save_for_backward(x, scale)
         ctx.limits = lo, hi
         return (x.float() / scale).round_().clamp_(lo, hi).mul_(scale).to(x.dtype)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # noqa: ANN001, ANN205
+    def backward(ctx, grad: Tensor):
         (x, scale), (lo, hi) = ctx.saved_tensors, ctx.limits
         exact = x.float() / scale
         rounded = exact.round()
