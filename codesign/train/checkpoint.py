@@ -63,29 +63,35 @@ def read_progress(path: Path) -> Progress:
     return Progress(int(meta["epoch"]), str(meta["fingerprint"]), dict(meta["metrics"]))
 
 
-def load_checkpoint(path: Path, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer | None) -> None:
-    """Restore a checkpoint into freshly built objects of the same structure."""
-    meta = _metadata(path)
+def load_checkpoint(path: Path, model: nn.Module, ema: Ema) -> None:
+    """Restore model and average into freshly built objects of the same structure."""
+    meta, parts = _metadata(path), _parts(path)
+    try:
+        model.load_state_dict(parts["model"])
+        ema.load(parts["ema"], int(meta["ema_steps"]))
+    except (RuntimeError, KeyError) as error:
+        raise UserError(f"{path}: damaged checkpoint ({str(error).splitlines()[0]})") from None
+
+
+def load_optimiser(path: Path, optimiser: torch.optim.Optimizer) -> None:
+    """Restore an optimiser built over the restored model's parameters."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in _parts(path)["optimiser"].items():
+        number, _, name = key.partition("/")
+        state.setdefault(int(number), {})[name] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _parts(path: Path) -> dict[str, dict[str, Tensor]]:
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "ema": {}, "optimiser": {}}
     try:
         with safe_open(str(path), framework="pt") as file:
             for key in file.keys():  # noqa: SIM118 (safe_open is not a mapping)
                 part, _, name = key.partition("/")
                 parts[part][name] = file.get_tensor(key)
-        model.load_state_dict(parts["model"])
-        ema.load(parts["ema"], int(meta["ema_steps"]))
-    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+    except (OSError, SafetensorError, KeyError) as error:
         raise UserError(f"{path}: damaged checkpoint ({str(error).splitlines()[0]})") from None
-    if optimiser is not None:
-        _load_optimiser(optimiser, parts["optimiser"])
-
-
-def _load_optimiser(optimiser: torch.optim.Optimizer, flat: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in flat.items():
-        number, _, name = key.partition("/")
-        state.setdefault(int(number), {})[name] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    return parts
 
 
 def _metadata(path: Path) -> dict[str, Any]:

@@ -27,7 +27,13 @@ from codesign.nn.config import NetConfig, named_config
 from codesign.nn.model_file import save_model
 from codesign.nn.quant import ActQuant
 from codesign.train.batches import SceneCache
-from codesign.train.checkpoint import Progress, load_checkpoint, read_progress, save_checkpoint
+from codesign.train.checkpoint import (
+    Progress,
+    load_checkpoint,
+    load_optimiser,
+    read_progress,
+    save_checkpoint,
+)
 from codesign.train.ema import Ema
 from codesign.train.evaluation import evaluate
 from codesign.train.loss import detection_loss
@@ -134,7 +140,14 @@ def _resume_point(run: _Run, checkpoint: Path) -> int:
 
 
 def _stage(run: _Run, quantised: bool, checkpoint: Path | None) -> tuple[torch.optim.Optimizer, Ema]:
-    """Optimiser and average for one stage, restored from a checkpoint if one is given."""
+    """Optimiser and average for one stage, restored from a checkpoint if one is given.
+
+    The model is restored first: Brevitas replaces its range parameters when it loads a state, and the optimiser has
+    to hold the new ones.
+    """
+    ema = Ema(run.model, run.recipe.ema)
+    if checkpoint is not None:
+        load_checkpoint(checkpoint, run.model, ema)
     named = list(run.model.named_parameters())
     offset = [p for n, p in named if ".offset." in n]
     decayed = [p for n, p in named if p.ndim == 4 and ".offset." not in n]
@@ -143,16 +156,15 @@ def _stage(run: _Run, quantised: bool, checkpoint: Path | None) -> tuple[torch.o
               {"params": plain, "weight_decay": 0.0, "factor": 1.0},
               {"params": offset, "weight_decay": 0.0, "factor": run.recipe.offset_lr}]  # fmt: skip
     optimiser = torch.optim.AdamW(groups, lr=run.recipe.qat_lr if quantised else run.recipe.lr)
-    ema = Ema(run.model, run.recipe.ema)
     if checkpoint is not None:
-        load_checkpoint(checkpoint, run.model, ema, optimiser)
+        load_optimiser(checkpoint, optimiser)
     return optimiser, ema
 
 
 def _enter_quantised(run: _Run, ema: Ema, checkpoint: Path | None) -> None:
     """From the float average: measure it, calibrate the activation ranges, switch the quantisers on."""
     if checkpoint is not None:
-        load_checkpoint(checkpoint, run.model, ema, None)
+        load_checkpoint(checkpoint, run.model, ema)
         ema.copy_to(run.model)
         _measure(run, "ap50_float")
     recipe = run.recipe

@@ -44,7 +44,7 @@ def tensors(out: Path) -> dict[str, torch.Tensor]:
     return load_file(out / "checkpoint.safetensors")
 
 
-@pytest.mark.parametrize("stops", [(1, 3), (2,)])
+@pytest.mark.parametrize("stops", [(1, 3), (2,), (3,)])
 def test_a_stopped_run_resumes_exactly(
     scenes: Path, whole: tuple[Path, list[str]], tmp_path: Path, stops: tuple[int, ...]
 ) -> None:
