@@ -44,6 +44,8 @@ class Bench:
 
     @classmethod
     async def begin(cls, dut: Any, latency: tuple[int, int] = (5, 60)) -> Bench:
+        for name in ("control__instruction__valid", "axi_rvalid", "stop"):
+            getattr(dut, name).value = 0  # what the test before left there
         await start(dut)
         return cls(dut, latency)
 
