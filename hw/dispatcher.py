@@ -135,7 +135,7 @@ class Dispatcher(wiring.Component):
         ]
         with m.If(present & ~self.stop):
             with m.If(broken):
-                m.d.comb += [self.fault.eq(1), self.fault_code.eq(Fault.READ)]
+                m.d.comb += [self.fault.eq(1), self.fault_code.eq(Fault.READ), self.fault_engine.eq(0)]
             with m.Elif(~known):
                 m.d.comb += [self.fault.eq(1), self.fault_code.eq(Fault.OPCODE)]
             with m.Elif(header.opcode == Opcode.HALT):
