@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from codesign.data.digits import LARGEST, handwriting, render_scene, write_scenes  # noqa: E402
-from codesign.data.voc import load_image, read_classes, read_split  # noqa: E402
-from codesign.errors import UserError  # noqa: E402
+from codesign.data.digits import LARGEST, handwriting, render_scene, write_scenes
+from codesign.data.voc import load_image, read_classes, read_split
+from codesign.errors import UserError
 
 
 def digest(folder: Path) -> str:

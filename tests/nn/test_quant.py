@@ -63,4 +63,4 @@ def test_calibration_covers_every_tensor_that_shares_the_quantiser() -> None:
     quant(torch.full((64,), 2.0))
     quant(torch.full((64,), 5.0))
     quant.calibrate()
-    assert float(quant.threshold) == 5.0
+    assert quant.threshold.item() == 5.0
