@@ -18,7 +18,8 @@ class Counters(wiring.Component):
     An idle engine in front of which an instruction waits for tokens counts as TOKEN. Latency one cycle.
 
     Parameters: ``engines``. Members: ``enable``, ``clear``, ``activity`` (per engine), ``waiting`` (a bit per
-    engine), ``select`` (8 * engine + `Counter`) and ``value`` (of that counter; 0 where there is none).
+    engine), ``shown`` (per engine, without latency: as what this cycle counts), ``select`` (8 * engine +
+    `Counter`) and ``value`` (of that counter; 0 where there is none).
     """
 
     def __init__(self, engines: int):
@@ -29,6 +30,7 @@ class Counters(wiring.Component):
                 "clear": In(1),
                 "activity": In(range(len(Counter))).array(engines),
                 "waiting": In(engines),
+                "shown": Out(range(len(Counter))).array(engines),
                 "select": In(6),
                 "value": Out(32),
             }
@@ -39,11 +41,13 @@ class Counters(wiring.Component):
         counts: list[Signal] = []
         for engine in range(self._engines):
             idle = self.activity[engine] == Counter.IDLE
-            shown = Signal(range(len(Counter)), name=f"shown{engine}", init=Counter.IDLE)
-            m.d.sync += shown.eq(Mux(idle & self.waiting[engine], Counter.TOKEN, self.activity[engine]))
+            shown = self.shown[engine]
+            counted = Signal(range(len(Counter)), name=f"counted{engine}", init=Counter.IDLE)
+            m.d.comb += shown.eq(Mux(idle & self.waiting[engine], Counter.TOKEN, self.activity[engine]))
+            m.d.sync += counted.eq(shown)
             row = [Signal(32, name=f"{counter.name.lower()}{engine}") for counter in Counter]
             with m.If(self.enable):
-                with m.Switch(shown):
+                with m.Switch(counted):
                     for counter in Counter:
                         with m.Case(counter):
                             m.d.sync += row[counter].eq(row[counter] + 1)

@@ -44,7 +44,8 @@ def ports(config: AcceleratorConfig) -> dict[str, wiring.Member]:
 
 
 def monitor_ports(config: AcceleratorConfig) -> dict[str, wiring.Member]:
-    """What a simulation may watch: every scratchpad write, and every instruction's start and retirement."""
+    """What a simulation may watch: every scratchpad write, every instruction's start and retirement, and as what
+    each engine's cycle counts."""
     members: dict[str, wiring.Member] = {}
     for writer in range(2 + config.depthwise_units):
         for name, width in (
@@ -174,7 +175,7 @@ class Accelerator(wiring.Component):
             for event, (valid, which) in shown.items():
                 m.d.comb += getattr(self, f"mon_{event}_{number}_valid").eq(valid)
                 m.d.comb += getattr(self, f"mon_{event}_{number}_index").eq(which)
-            m.d.comb += getattr(self, f"mon_activity_{number}").eq(control.activity)
+            m.d.comb += getattr(self, f"mon_activity_{number}").eq(self.counters.shown[number])
         dispatched = Signal(isa.TOKEN_BITS, name=f"{name}_dispatched")
         m.d.sync += dispatched.eq(dispatched + (queue.i.valid & queue.i.ready))
         with m.If(self.status.core_reset):
