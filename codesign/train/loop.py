@@ -25,7 +25,6 @@ from codesign.errors import UserError
 from codesign.nn.codenet import CoDeNet, calibrate, clone, set_mode
 from codesign.nn.config import NetConfig, named_config
 from codesign.nn.model_file import save_model
-from codesign.nn.quant import ActQuant
 from codesign.train.batches import SceneCache
 from codesign.train.checkpoint import (
     Progress,
@@ -36,9 +35,9 @@ from codesign.train.checkpoint import (
 )
 from codesign.train.ema import Ema
 from codesign.train.evaluation import evaluate
-from codesign.train.loss import detection_loss
 from codesign.train.pretrain import pretrain
 from codesign.train.recipe import Recipe
+from codesign.train.step import schedule, train_step
 
 Report = Callable[[str], None]
 
@@ -91,16 +90,15 @@ def train(
             return None
     else:
         ema = Ema(run.model, recipe.ema)
-    if recipe.qat_epochs:
-        if done == recipe.float_epochs:
-            _enter_quantised(run, ema, checkpoint if recipe.float_epochs else None)
-            optimiser, ema = _stage(run, True, None)
-        else:
-            set_mode(run.model, True)
-            optimiser, ema = _stage(run, True, checkpoint)
-        done = _epochs(run, done, recipe.epochs, optimiser, ema, checkpoint, stop_after)
-        if done < recipe.epochs:
-            return None
+    if done == recipe.float_epochs:
+        _enter_quantised(run, ema, checkpoint if recipe.float_epochs else None)
+        optimiser, ema = _stage(run, True, None)
+    else:
+        set_mode(run.model, True)
+        optimiser, ema = _stage(run, True, checkpoint)
+    done = _epochs(run, done, recipe.epochs, optimiser, ema, checkpoint, stop_after)
+    if done < recipe.epochs:
+        return None
     ema.copy_to(run.model)
     return _finish(run)
 
@@ -217,39 +215,12 @@ def _epoch(
     total, base = 0.0, recipe.qat_lr if quantised else recipe.lr
     for step, batch in enumerate(run.data.epoch(recipe.seed, epoch, batch_size, recipe.augment)):
         at = progress * length * steps + step
-        rate = base * _schedule(at, length * steps, recipe.warmup_steps)
+        rate = base * schedule(at, length * steps, recipe.warmup_steps)
         for group in optimiser.param_groups:
             group["lr"] = rate * group["factor"]
-        total += _step(run.model, batch, optimiser, recipe, half)
+        total += train_step(run.model, batch, optimiser, recipe, half)
         ema.update(run.model)
     return total / steps
-
-
-def _schedule(step: float, total: int, warmup: int) -> float:
-    """Linear warm-up (at most a tenth of the stage), cosine to zero."""
-    warmup = min(warmup, max(1, total // 10))
-    return min((step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(1.0, step / total))))
-
-
-def _step(
-    model: CoDeNet, batch: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, recipe: Recipe, half: bool
-) -> float:
-    with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        heads = model(batch["image"])
-    loss = detection_loss(heads, batch, recipe.size_weight)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-    optimiser.step()
-    _keep_ranges_positive(model)
-    return float(loss.detach())
-
-
-@torch.no_grad()
-def _keep_ranges_positive(model: CoDeNet) -> None:
-    for module in model.modules():
-        if isinstance(module, ActQuant):
-            module.threshold.clamp_(min=1e-3)
 
 
 def _print_budget(run: _Run, done: int) -> None:
@@ -273,7 +244,7 @@ def _speed(run: _Run, quantised: bool) -> float:
     for number, batch in batches:
         if number == 1:
             began = time.monotonic()
-        _step(model, batch, optimiser, run.recipe, run.recipe.bf16 and not quantised)
+        train_step(model, batch, optimiser, run.recipe, run.recipe.bf16 and not quantised)
     return 2 * len(batches[0][1]["image"]) / (time.monotonic() - began)
 
 
@@ -295,9 +266,6 @@ def _log(run: _Run, row: dict[str, object]) -> None:
 
 
 def _finish(run: _Run) -> TrainResult:
-    if run.recipe.qat_epochs == 0:
-        _measure(run, "ap50_float")
-        raise UserError("a recipe without a quantised stage leaves a checkpoint only; a model file needs qat_epochs >= 1")
     _measure(run, "ap50_quantised")
     path = run.out / "model.safetensors"
     save_model(path, run.model, labels=run.model.labels, metrics=run.metrics, recipe=run.recipe.to_json())  # type: ignore[arg-type]

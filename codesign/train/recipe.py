@@ -35,8 +35,8 @@ class Recipe:
     augment: Augment = Augment()
 
     def __post_init__(self) -> None:
-        if min(self.pretrain_epochs, self.float_epochs, self.qat_epochs) < 0 or self.float_epochs + self.qat_epochs == 0:
-            raise UserError("recipe: needs at least one epoch")
+        if min(self.pretrain_epochs, self.float_epochs) < 0 or self.qat_epochs < 1:
+            raise UserError("recipe: epochs cannot be negative, and the quantised stage needs at least one")
         if min(self.batch, self.qat_batch, self.pretrain_batch) < 1 or self.threads < 1 or self.lr <= 0 or self.qat_lr <= 0:
             raise UserError("recipe: batch, threads and learning rates must be positive")
         if not 0 <= self.ema < 1 or not 0 <= self.freeze_bn <= 1:

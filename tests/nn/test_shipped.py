@@ -9,8 +9,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("brevitas")
 pytest.importorskip("sklearn")
 
-from codesign.nn.model_file import load_model, read_info
-from codesign.train.recipe import Recipe
+from codesign.nn.model_file import load_model, read_info  # noqa: E402
+from codesign.train.recipe import Recipe  # noqa: E402
 
 MODEL = Path(__file__).parents[2] / "codesign/models/digits-b-w4a8.safetensors"
 

@@ -16,8 +16,9 @@ from codesign.data.digits import write_scenes  # noqa: E402
 from codesign.errors import UserError  # noqa: E402
 from codesign.nn.model_file import load_model  # noqa: E402
 from codesign.train.checkpoint import read_progress  # noqa: E402
-from codesign.train.loop import _schedule, train  # noqa: E402
+from codesign.train.loop import train  # noqa: E402
 from codesign.train.recipe import Recipe  # noqa: E402
+from codesign.train.step import schedule  # noqa: E402
 from tests.nn.small import small_config  # noqa: E402
 
 RECIPE = Recipe(pretrain_epochs=1, float_epochs=2, qat_epochs=2, batch=2, qat_batch=2, pretrain_batch=8,
@@ -95,12 +96,12 @@ def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(
 
 
 def test_schedule_warms_up_and_ends_at_zero() -> None:
-    rates = [_schedule(s, 1000, 100) for s in range(1001)]
+    rates = [schedule(s, 1000, 100) for s in range(1001)]
     assert rates[0] == pytest.approx(0.01) and max(rates) < 1 and rates[1000] == pytest.approx(0, abs=1e-9)
     assert all(a >= b for a, b in zip(rates[110:], rates[111:], strict=False))
 
 
-@pytest.mark.parametrize("wrong", [{"batch": 0}, {"float_epochs": 0, "qat_epochs": 0}, {"lr": 0}, {"ema": 1.0}])
+@pytest.mark.parametrize("wrong", [{"batch": 0}, {"qat_epochs": 0}, {"float_epochs": -1}, {"lr": 0}, {"ema": 1.0}])
 def test_wrong_recipes_are_refused(wrong: dict) -> None:
     with pytest.raises(UserError):
         Recipe(**wrong)
