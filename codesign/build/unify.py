@@ -2,7 +2,8 @@
 """Equal modules of a generated Verilog text as one, so that synthesis works on each only once.
 
 Amaranth writes a module per instance; copies differ in generated names alone. Those are renumbered, children first,
-and modules with the same text become one. Only synthesis estimates use it; simulation runs the text as it lies there.
+and modules with the same text become one. Memories lose their zeros at power-up, which an FPGA has anyway and which take
+Yosys longer to read than all the rest. Only synthesis estimates use it; simulation runs the text as it lies there.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ _MODULE = re.compile(r"^module (\\?\S+?)\s*\((.*?)^endmodule", re.S | re.M)
 _GENERATED = re.compile(r"\\(?:port|\$auto)\$[^ ]*\$\d+ ")
 _INSTANCE = re.compile(r"^  (\\\S+)  (\\?\S+) +\($(.*?)^  \);$", re.S | re.M)
 _CONNECTION = re.compile(r"^    \.(\\port\$\S+\$\d+ )", re.M)
+_CLEAR = re.compile(r"  initial begin : clear_\w+\n    integer row;\n    for [^\n]*\n  end\n")
 _HELD = "\\\0port$"  # a child's port, which the parent's renumbering must not touch
 
 
 def unify(verilog: str) -> str:
     """The same design; text that is not Amaranth's comes back with its modules as they are."""
-    modules = {match[1]: match[2] for match in _MODULE.finditer(verilog)}
+    modules = {match[1]: match[2] for match in _MODULE.finditer(_CLEAR.sub("", verilog))}
     renamed: dict[str, dict[str, str]] = {}
     same_as: dict[str, str] = {}
     first: dict[str, str] = {}

@@ -39,3 +39,9 @@ def test_equal_modules_become_one():
 def test_other_text_is_kept():
     text = "module m (a);\n  input a;\nendmodule\n"
     assert unify(text) == text
+
+
+def test_zeros_at_power_up_are_left_out():
+    clear = "  initial begin : clear_rows\n    integer row;\n    for (row = 0; row < 4; row = row + 1) rows[row] = 8'h00;\n  end\n"
+    text = "module m (a);\n  input a;\nendmodule\n"
+    assert unify(text.replace("endmodule", clear + "endmodule")) == text

@@ -13,7 +13,7 @@ from codesign.build.step import DONE, RESOURCES, SKIPPED, SYNTHESIS_RTL, Context
 from codesign.build.unify import unify
 from codesign.build.yosys import command, resources, yosys_path
 
-LIMIT_SECONDS = float(os.environ.get("CODESIGN_SYNTHESIS_LIMIT", "210"))
+LIMIT_SECONDS = float(os.environ.get("CODESIGN_SYNTHESIS_LIMIT", "240"))
 
 
 class SynthesiseStep(Step):
