@@ -13,10 +13,10 @@ from codesign.build.artefacts import write_whole
 def packed_outputs(board: Board) -> int:
     """Array outputs whose multipliers share DSPs two by two: as many as the device's DSPs allow, at most 3/4.
 
-    Depthwise units and requantisers take theirs first; what is left of the array is made of LUTs.
+    Requantisers and address arithmetic take theirs first; the rest of the array, and depthwise units, are LUTs.
     """
     config = board.accelerator
-    others = config.depthwise_macs + config.array_out + config.depthwise_requant * config.depthwise_units + 8
+    others = config.array_out + config.depthwise_requant * config.depthwise_units + 2 * config.depthwise_units + 2
     room = 2 * (board.device.dsp - others) // config.lanes
     return max(0, min(room, config.array_out * 3 // 4)) // 2 * 2
 
