@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A detector that runs as floating point, as the Brevitas network, as golden or as RTL; the decoding is shared."""
+"""A detector that runs as the Brevitas network, as golden or as RTL; the decoding is shared."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from codesign.golden import image_codes, run
 from codesign.graph.files import load_graph
 from codesign.graph.ir import Graph
 
-ENGINES = ("float", "brevitas", "golden", "rtl")
+ENGINES = ("brevitas", "golden", "rtl")
 Run = Callable[[np.ndarray], Detections]
 
 
@@ -32,7 +32,7 @@ class Detector:
         if on not in ENGINES:
             raise UserError(f"--on {on!r}: must be one of {', '.join(ENGINES)}")
         self.on, self._options, self._listener = on, options, listener or Listener()
-        if on in ("float", "brevitas") and options.trained_model is None:
+        if on == "brevitas" and options.trained_model is None:
             raise UserError(f"--on {on} needs a trained model; give one with --model")
 
     @cached_property
@@ -51,7 +51,7 @@ class Detector:
     @cached_property
     def detect(self) -> Run:
         """The function itself, made once."""
-        return {"golden": self._golden, "rtl": self._rtl, "float": self._torch, "brevitas": self._torch}[self.on]()
+        return {"golden": self._golden, "rtl": self._rtl, "brevitas": self._brevitas}[self.on]()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -88,17 +88,15 @@ class Detector:
 
         return detect
 
-    def _torch(self) -> Run:
+    def _brevitas(self) -> Run:
         import torch
 
-        from codesign.nn.codenet import set_mode
         from codesign.nn.model_file import load_model
         from codesign.train.batches import to_input
 
         model = self._options.trained_model
         assert model is not None
         network, _ = load_model(model)
-        set_mode(network, self.on == "brevitas")
 
         @torch.no_grad()
         def detect(pixels: np.ndarray) -> Detections:

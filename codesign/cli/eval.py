@@ -34,11 +34,26 @@ def eval_command(
     options = BuildOptions(board, config, model, out=build_dir)
     say, results = console().print, []
     for engine in on.split(","):
+        if engine.strip() == "float":
+            results.append(_recorded(options.trained_model))
+            say(f"AP50 {results[-1]['ap50']:.4f} on float: recorded by training on its own test split, before quantisation")
+            continue
         detector = Detector(options, engine.strip(), BuildPrinter(details=False))
         result = _score(detector, folder, images)
         results.append(result)
         say(f"AP50 {result['ap50']:.4f} on {result['on']}: {result['images']} images in {result['seconds']:.1f} s")
     write_json(json, {"data": str(folder), "results": results})
+
+
+def _recorded(model: Path | None) -> dict[str, object]:
+    """A model file holds integer weights only: the float network's figure is the one that training measured."""
+    from codesign.errors import UserError
+    from codesign.nn.model_file import read_info
+
+    recorded = None if model is None else read_info(model).metrics.get("ap50_float")
+    if recorded is None:
+        raise UserError("--on float: no model file that records its float AP50; `codesign train` writes one")
+    return {"on": "float", "ap50": recorded, "recorded": True}
 
 
 def _score(detector, folder: Path, limit: int | None) -> dict[str, object]:  # type: ignore[no-untyped-def]
