@@ -178,13 +178,17 @@ class StripPlanner:
             width = self._graph.input.shape[2] // (self._lanes // 4)
             return [Take(key, (-1,), *needs[self._graph.input.name], width), Fetch(key, user.name)]
         for name in self._externals():
-            part = self._part if name == user.inputs[0] else slice(None)
-            planes = tuple(p for p in self._layout.views[name].planes[part] if p in self._dram)
+            planes = self._loaded(name)
             if planes:
                 key = (name, strip)
                 width = self._layout.planes[planes[0]].width
                 steps += [Take(key, planes, *needs[name], width), Fetch(key, user.name)]
         return steps
+
+    def _loaded(self, name: str) -> tuple[int, ...]:
+        """Planes of an input that strips must load; of the data input of a part, that part's only."""
+        part = self._part if name == self._group.nodes[0].inputs[0] else slice(None)
+        return tuple(p for p in self._layout.views[name].planes[part] if p in self._dram)
 
     def _externals(self) -> list[str]:
         inside = self._group.internal
@@ -248,7 +252,7 @@ class StripPlanner:
                 found[name] = self._key(name, strip)
             elif self._stem:
                 found[WINDOW] = self._key(WINDOW, strip)
-            elif any(p in self._dram for p in self._layout.views[name].planes):
+            elif self._loaded(name):
                 found[name] = (name, strip)
         return found
 
@@ -268,7 +272,7 @@ class StripPlanner:
             if name in self._group.internal:
                 if self._shape.halo:
                     steps.append(Give((name, strip)))
-            elif not self._stem and any(p in self._dram for p in self._layout.views[name].planes):
+            elif not self._stem and self._loaded(name):
                 steps.append(Give((name, strip)))
         return sorted(steps, key=lambda s: str(s.key))
 

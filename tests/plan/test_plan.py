@@ -84,6 +84,13 @@ def test_rows_that_a_strided_reader_skips_are_computed_too() -> None:
     assert all(rows[p.index].all() for p in planned.layout.planes if p.tensor in produced)
 
 
+def test_a_part_whose_planes_are_all_resident_loads_nothing() -> None:
+    """Found by fuzzing: a deformable layer cut by planes, some of its input's planes in DRAM and some resident."""
+    graph = random_layer_graph(np.random.default_rng(1266))
+    config = AcceleratorConfig(array_out=8, depthwise_units=2, spad_words=2048, acc_depth=64, spad_banks=4)
+    assert_planned_equals_golden(graph, random_codes(graph, 0), config, 1)
+
+
 def test_channel_shuffle_reads_few_planes() -> None:
     """A unit's half of the shuffled channels lies in at most twice the planes it would fill alone."""
     graph = random_graph("b", height=64, width=64)
