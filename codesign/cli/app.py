@@ -72,7 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         format_message = getattr(error, "format_message", None)  # a wrong option or argument
         if format_message is None:
-            raise
+            name = type(error).__name__
+            return _failed(error, f"internal error: {name}: {error}; set CODESIGN_DEBUG=1 for the traceback")
         return _failed(error, f"{format_message()} (codesign --help lists the commands)")
 
 

@@ -9,8 +9,10 @@ import subprocess
 import pytest
 
 from codesign.boards import load_board
+from codesign.build.steps.synthesise import limit_seconds
 from codesign.build.worker import packed_outputs
-from codesign.build.yosys import command, resources, yosys_path
+from codesign.build.yosys import command, resources, summary, yosys_path
+from codesign.errors import UserError
 
 DESIGN = """\
 module \\codesign_accelerator.product (a, b, p, clk);
@@ -36,7 +38,8 @@ def test_every_instance_counts(family, tmp_path):
     board = load_board({"xc7": "pynq-z2", "ecp5": "ulx3s-85f"}[family])
     found = resources(json.loads((tmp_path / "statistics.json").read_text()), board.device)
     assert found["dsp"] == 2
-    assert set(found) == {"device", "lut", "ff", "dsp", "bram36", "available", "tool"}
+    assert set(found) == {"device", "lut", "ff", "dsp", "bram36", "available", "fits", "tool"}
+    assert found["fits"]
 
 
 @pytest.mark.parametrize("name", ["pynq-z2", "ultra96-v2", "ulx3s-85f"])
@@ -46,3 +49,18 @@ def test_array_form_stays_within_the_device(name):
     assert packed % 2 == 0
     assert 0 <= packed <= board.accelerator.array_out * 3 // 4
     assert packed * board.accelerator.lanes // 2 + board.accelerator.array_out < board.device.dsp
+
+
+@pytest.mark.parametrize(("luts", "fits"), [(53_200, True), (53_201, False)])
+def test_estimate_over_the_device(luts, fits):
+    cells = {"LUT6": luts, "FDRE": 10}
+    found = resources({"modules": {"\\codesign_accelerator": {"num_cells_by_type": cells}}}, load_board("pynq-z2").device)
+    assert found["fits"] is fits
+    assert summary(found).startswith("estimated by" if fits else "does not fit: 53,201 of 53,200 LUT; estimated by")
+
+
+@pytest.mark.parametrize("text", ["abc", "", "nan", "-1", "inf"])
+def test_wrong_limit(text, monkeypatch):
+    monkeypatch.setenv("CODESIGN_SYNTHESIS_LIMIT", text)
+    with pytest.raises(UserError, match=f"CODESIGN_SYNTHESIS_LIMIT={text}: must be"):
+        limit_seconds()

@@ -17,6 +17,7 @@ from PIL import Image
 
 from codesign.boards import FOLDER
 from codesign.cli import main
+from codesign.errors import UserError
 from tests.build.test_build import flip_weight_bit
 
 BUILD = ["build", "--board", "pynq-z2"]
@@ -220,3 +221,25 @@ def test_version_and_help(capsys):
     assert capsys.readouterr().out.startswith("codesign ")
     assert main(["build", "--help"]) == 0
     assert "--board" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(KeyError("cycles"), "internal error: KeyError: 'cycles'; set CODESIGN_DEBUG=1"), (UserError("no"), "no")],
+)
+def test_failed_build_leaves_no_report(error, words, capsys, tmp_path, fast, monkeypatch):
+    from codesign.build.steps import simulate
+
+    def refuse(*_, **__):
+        raise error
+
+    arguments = [*BUILD, *SMALL, "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    capsys.readouterr()
+    flip_weight_bit(tmp_path / "out")
+    monkeypatch.setattr(simulate, "run_frame", refuse)
+    assert words in one_line(capsys, arguments)
+    assert not (tmp_path / "out" / "report.json").exists()
+    monkeypatch.setenv("CODESIGN_DEBUG", "1")
+    with pytest.raises(type(error)):
+        main(arguments)

