@@ -32,12 +32,14 @@ def handwriting(split: str) -> tuple[np.ndarray, np.ndarray]:
 
 def write_scenes(folder: Path, train: int = 800, test: int = 200, size: int = 256, seed: int = 1) -> None:
     """Write JPEGImages/, Annotations/, ImageSets/Main/{train,test}.txt and labels.txt."""
-    if train < 1 or test < 1 or not 64 <= size <= 4096:
-        raise UserError(f"digit scenes: {train} train, {test} test of {size} pixels; need counts >= 1, size 64 to 4096")
+    check_scenes(train, test, size, seed)
     folder = Path(folder)
-    for part in ("JPEGImages", "Annotations", "ImageSets/Main"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    (folder / "labels.txt").write_text("".join(f"{d}\n" for d in range(10)))
+    try:
+        for part in ("JPEGImages", "Annotations", "ImageSets/Main"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        (folder / "labels.txt").write_text("".join(f"{d}\n" for d in range(10)))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot write digit scenes ({error.strerror}); give another folder") from None
     for split, count in (("train", train), ("test", test)):
         ink, labels = handwriting(split)
         names = [f"{split}{n:05d}" for n in range(count)]
@@ -49,6 +51,15 @@ def write_scenes(folder: Path, train: int = 800, test: int = 200, size: int = 25
                 folder / "Annotations" / f"{name}.xml", f"{name}.jpg", (size, size), boxes, [str(d) for d in digits]
             )
         (folder / "ImageSets/Main" / f"{split}.txt").write_text("".join(f"{n}\n" for n in names))
+
+
+def check_scenes(train: int, test: int, size: int, seed: int) -> None:
+    """Raises UserError, naming the value, where `write_scenes` would not take these arguments."""
+    limits = (("train", train, 1, 100_000), ("test", test, 1, 100_000), ("size", size, 64, 4096),
+              ("seed", seed, 0, 2**31 - 1))  # fmt: skip
+    for name, value, least, most in limits:
+        if not least <= value <= most:
+            raise UserError(f"digit scenes: {name} is {value}; it must be {least} to {most}")
 
 
 def render_scene(

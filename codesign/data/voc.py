@@ -46,18 +46,27 @@ def read_names(folder: Path, split: str) -> list[str]:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such data folder")
-    main = folder / "ImageSets" / "Main"
-    for alias in _ALIASES.get(split, (split,)):
-        path = main / f"{alias}.txt"
-        if path.is_file():
-            names = [line.split()[0] for line in path.read_text(errors="replace").splitlines() if line.split()]
-            if not names:
-                raise UserError(f"{path}: lists no images")
-            bad = next((n for n in names if "/" in n or "\\" in n or n.startswith(".")), None)
-            if bad is not None:
-                raise UserError(f"{path}: {bad!r} is not a plain image name")
-            return names
-    raise UserError(f"{main}: no list for split {split!r}; expected one of {_ALIASES.get(split, (split,))} as .txt")
+    path = _list_file(folder, split)
+    if path is None:
+        expected, main = _ALIASES.get(split, (split,)), folder / "ImageSets" / "Main"
+        raise UserError(f"{main}: no list for split {split!r}; expected one of {expected} as .txt")
+    names = [line.split()[0] for line in path.read_text(errors="replace").splitlines() if line.split()]
+    if not names:
+        raise UserError(f"{path}: lists no images; put one image name on a line, without suffix, or remove the file")
+    bad = next((n for n in names if "/" in n or "\\" in n or n.startswith(".")), None)
+    if bad is not None:
+        raise UserError(f"{path}: {bad!r} is not a plain image name")
+    return names
+
+
+def has_split(folder: Path, split: str) -> bool:
+    """Whether the folder has a list for this split, under any of its names."""
+    return _list_file(Path(folder), split) is not None
+
+
+def _list_file(folder: Path, split: str) -> Path | None:
+    files = [folder / "ImageSets" / "Main" / f"{alias}.txt" for alias in _ALIASES.get(split, (split,))]
+    return next((path for path in files if path.is_file()), None)
 
 
 def read_classes(folder: Path) -> list[str]:

@@ -43,13 +43,13 @@ class ModelInfo:
 
     config: NetConfig
     labels: tuple[str, ...]
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
 
 
 def save_model(
-    path: Path, model: CoDeNet, *, labels: list[str], metrics: dict[str, float] | None = None,
+    path: Path, model: CoDeNet, *, labels: list[str], metrics: dict[str, float | None] | None = None,
     recipe: dict[str, Any] | None = None,
 ) -> None:  # fmt: skip
     """Write the fused, quantised form of a model, atomically."""
@@ -67,7 +67,7 @@ def save_model(
             tensors[f"{node.name}.scale"] = node.weight_scale.astype(np.float32)
             tensors[f"{node.name}.bias"] = node.bias.astype(np.float32)
     tensors["ranges"] = np.array([float(q.threshold.detach()) for q in act_quantisers(net)], np.float32)
-    finite = {k: v for k, v in (metrics or {}).items() if math.isfinite(v)}
+    finite = {k: v for k, v in (metrics or {}).items() if v is None or math.isfinite(v)}
     info = {"schema": SCHEMA, "config": model.config.to_json(), "labels": list(labels), "metrics": finite,
             "recipe": recipe or {}, "sha256": _digest(tensors)}  # fmt: skip
     _write(Path(path), save(tensors, metadata={"codesign": json.dumps(info)}))

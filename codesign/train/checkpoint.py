@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from codesign.errors import UserError
@@ -26,7 +26,7 @@ class Progress:
 
     epoch: int
     fingerprint: str
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
 
 
 def atomic_save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
@@ -35,7 +35,8 @@ def atomic_save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.detach().contiguous() for k, v in tensors.items()}, str(temporary), metadata=metadata)
+        # not save_file, whose files only their owner can read
+        temporary.write_bytes(save({k: v.detach().contiguous() for k, v in tensors.items()}, metadata=metadata))
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path}: cannot write ({error})") from None
@@ -60,7 +61,15 @@ def save_checkpoint(
 def read_progress(path: Path) -> Progress:
     """Metadata only."""
     meta = _metadata(path)
-    return Progress(int(meta["epoch"]), str(meta["fingerprint"]), dict(meta["metrics"]))
+    try:
+        progress = Progress(int(meta["epoch"]), str(meta["fingerprint"]), dict(meta["metrics"]))
+    except KeyError as error:
+        raise _damaged(path, f"its metadata lacks {error}") from None
+    except (ValueError, TypeError):
+        raise _damaged(path, "epoch or metrics in its metadata are malformed") from None
+    if progress.epoch < 0:
+        raise _damaged(path, f"epoch {progress.epoch} in its metadata is negative")
+    return progress
 
 
 def load_checkpoint(path: Path, model: nn.Module, ema: Ema) -> None:
@@ -69,17 +78,20 @@ def load_checkpoint(path: Path, model: nn.Module, ema: Ema) -> None:
     try:
         model.load_state_dict(parts["model"])
         ema.load(parts["ema"], int(meta["ema_steps"]))
-    except (RuntimeError, KeyError) as error:
-        raise UserError(f"{path}: damaged checkpoint ({str(error).splitlines()[0]})") from None
+    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise _damaged(path, str(error)) from None
 
 
 def load_optimiser(path: Path, optimiser: torch.optim.Optimizer) -> None:
     """Restore an optimiser built over the restored model's parameters."""
     state: dict[int, dict[str, Tensor]] = {}
-    for key, value in _parts(path)["optimiser"].items():
-        number, _, name = key.partition("/")
-        state.setdefault(int(number), {})[name] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    try:
+        for key, value in _parts(path)["optimiser"].items():
+            number, _, name = key.partition("/")
+            state.setdefault(int(number), {})[name] = value
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise _damaged(path, str(error)) from None
 
 
 def _parts(path: Path) -> dict[str, dict[str, Tensor]]:
@@ -90,8 +102,13 @@ def _parts(path: Path) -> dict[str, dict[str, Tensor]]:
                 part, _, name = key.partition("/")
                 parts[part][name] = file.get_tensor(key)
     except (OSError, SafetensorError, KeyError) as error:
-        raise UserError(f"{path}: damaged checkpoint ({str(error).splitlines()[0]})") from None
+        raise _damaged(path, str(error)) from None
     return parts
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    line = " ".join(reason.split())[:160]
+    return UserError(f"{path}: damaged checkpoint ({line}); start anew with --fresh, or use another output folder")
 
 
 def _metadata(path: Path) -> dict[str, Any]:
@@ -99,7 +116,7 @@ def _metadata(path: Path) -> dict[str, Any]:
         with safe_open(str(path), framework="pt") as file:
             meta = json.loads((file.metadata() or {}).get("codesign", "{}"))
     except (OSError, SafetensorError, ValueError) as error:
-        raise UserError(f"{path}: not a checkpoint ({error})") from None
+        raise UserError(f"{path}: not a checkpoint ({error}); start anew with --fresh") from None
     if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
-        raise UserError(f"{path}: not a checkpoint of this program")
+        raise UserError(f"{path}: not a checkpoint of this program; start anew with --fresh")
     return meta

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from codesign.data.voc import read_classes, read_names, read_split
+from codesign.data.voc import Sample, has_split, read_classes, read_split
 from codesign.errors import UserError
 from codesign.nn.codenet import CoDeNet, calibrate, clone, set_mode
 from codesign.nn.config import NetConfig, named_config
@@ -44,11 +44,11 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class TrainResult:
-    """The deployed model file and its AP50 on the test split (NaN where the folder has none)."""
+    """The deployed model file and its AP50 on the test split (None where the folder has none)."""
 
     model: Path
-    ap50_float: float
-    ap50_quantised: float
+    ap50_float: float | None
+    ap50_quantised: float | None
 
 
 @dataclass
@@ -62,7 +62,7 @@ class _Run:
     out: Path
     report: Report
     fingerprint: str
-    metrics: dict[str, float]
+    metrics: dict[str, float | None]
 
 
 def train(
@@ -107,11 +107,7 @@ def _prepare(data: Path, recipe: Recipe, out: Path, config: NetConfig, report: R
     classes = read_classes(data)
     config = replace(config, classes=len(classes))
     samples = read_split(data, "train", classes)
-    try:
-        read_names(data, "test")
-        held_out = read_split(data, "test", classes)
-    except UserError:
-        held_out = []
+    held_out = _held_out(data, classes, report)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -128,10 +124,18 @@ def _prepare(data: Path, recipe: Recipe, out: Path, config: NetConfig, report: R
     return _Run(model, recipe, cache, test, out, report, fingerprint, {})
 
 
+def _held_out(data: Path, classes: list[str], report: Report) -> list[Sample]:
+    """The test split; empty, and said so, where the folder has no list for one. A broken split is an error."""
+    if has_split(data, "test"):
+        return read_split(data, "test", classes)
+    report(f"{data}: no ImageSets/Main/test.txt or val.txt, so no held-out split: AP50 is not measured")
+    return []
+
+
 def _resume_point(run: _Run, checkpoint: Path) -> int:
     progress = read_progress(checkpoint)
     if progress.fingerprint != run.fingerprint:
-        raise UserError(f"{checkpoint}: belongs to another network, recipe or data; use another output folder")
+        raise UserError(f"{checkpoint}: belongs to another network, recipe or data; use another output folder or --fresh")
     run.metrics.update(progress.metrics)
     run.report(f"resuming after epoch {progress.epoch} of {run.recipe.epochs}")
     return progress.epoch
@@ -174,8 +178,9 @@ def _enter_quantised(run: _Run, ema: Ema, checkpoint: Path | None) -> None:
 
 
 def _measure(run: _Run, name: str) -> None:
-    run.metrics[name] = evaluate(run.model, run.test).mean if run.test is not None else math.nan
-    run.report(f"{name} = {run.metrics[name]:.4f}")
+    value = math.nan if run.test is None else evaluate(run.model, run.test).mean
+    run.metrics[name] = None if math.isnan(value) else value
+    run.report(f"{name} = not measured" if math.isnan(value) else f"{name} = {value:.4f}")
 
 
 def _epochs(
@@ -270,4 +275,4 @@ def _finish(run: _Run) -> TrainResult:
     path = run.out / "model.safetensors"
     save_model(path, run.model, labels=run.model.labels, metrics=run.metrics, recipe=run.recipe.to_json())  # type: ignore[arg-type]
     run.report(f"wrote {path}")
-    return TrainResult(path, run.metrics.get("ap50_float", math.nan), run.metrics["ap50_quantised"])
+    return TrainResult(path, run.metrics.get("ap50_float"), run.metrics["ap50_quantised"])

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from codesign.data.augment import Augment
 from codesign.errors import UserError
 
+MAX_THREADS = 256
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -35,10 +37,14 @@ class Recipe:
     augment: Augment = Augment()
 
     def __post_init__(self) -> None:
+        for name, least, most in (("seed", 0, 2**31 - 1), ("threads", 1, MAX_THREADS)):
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= most:
+                raise UserError(f"recipe: {name} is {value!r}; it must be a whole number, {least} to {most}")
         if min(self.pretrain_epochs, self.float_epochs) < 0 or self.qat_epochs < 1:
             raise UserError("recipe: epochs cannot be negative, and the quantised stage needs at least one")
-        if min(self.batch, self.qat_batch, self.pretrain_batch) < 1 or self.threads < 1 or self.lr <= 0 or self.qat_lr <= 0:
-            raise UserError("recipe: batch, threads and learning rates must be positive")
+        if min(self.batch, self.qat_batch, self.pretrain_batch) < 1 or self.lr <= 0 or self.qat_lr <= 0:
+            raise UserError("recipe: batch and learning rates must be positive")
         if not 0 <= self.ema < 1 or not 0 <= self.freeze_bn <= 1:
             raise UserError("recipe: ema must be in 0..1 (exclusive), freeze_bn in 0..1")
 

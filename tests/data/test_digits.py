@@ -58,6 +58,8 @@ def test_scenes_vary_in_scale_and_polarity() -> None:
     assert 3 < sum(brighter) < 17
 
 
-def test_wrong_counts_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="counts"):
-        write_scenes(tmp_path, train=0)
+@pytest.mark.parametrize("wrong", [{"train": 0}, {"test": -3}, {"size": 63}, {"seed": -1}, {"seed": 2**31}])
+def test_wrong_counts_are_refused(tmp_path: Path, wrong: dict[str, int]) -> None:
+    with pytest.raises(UserError, match=f"{next(iter(wrong))} is"):
+        write_scenes(tmp_path / "scenes", **wrong)
+    assert not (tmp_path / "scenes").exists()

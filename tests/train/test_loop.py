@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop on a handful of small scenes: resume exactly, atomic checkpoints, a usable model file."""
 
+import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +17,8 @@ from safetensors.torch import load_file  # noqa: E402
 
 from codesign.data.digits import write_scenes  # noqa: E402
 from codesign.errors import UserError  # noqa: E402
-from codesign.nn.model_file import load_model  # noqa: E402
-from codesign.train.checkpoint import read_progress  # noqa: E402
+from codesign.nn.model_file import load_model, read_info  # noqa: E402
+from codesign.train.checkpoint import SCHEMA, atomic_save, read_progress  # noqa: E402
 from codesign.train.loop import train  # noqa: E402
 from codesign.train.recipe import Recipe  # noqa: E402
 from codesign.train.step import schedule  # noqa: E402
@@ -95,13 +98,54 @@ def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(
     assert not list(tmp_path.glob(".*tmp"))
 
 
+def _without_test(folder: Path) -> None:
+    (folder / "ImageSets/Main/test.txt").unlink()
+
+
+def _broken_test(folder: Path) -> None:
+    (folder / "Annotations/test00000.xml").write_text("<annotation>")
+
+
+def test_only_a_missing_test_list_means_no_held_out_split(scenes: Path, tmp_path: Path) -> None:
+    shutil.copytree(scenes, tmp_path / "data")
+    said: list[str] = []
+    _broken_test(tmp_path / "data")
+    with pytest.raises(UserError, match="test00000.xml"):
+        train(tmp_path / "data", RECIPE, tmp_path / "out", config=CONFIG, report=said.append)
+    _without_test(tmp_path / "data")
+    short = replace(RECIPE, pretrain_epochs=0, float_epochs=1, qat_epochs=1)
+    result = train(tmp_path / "data", short, tmp_path / "out", config=CONFIG, report=said.append)
+    assert result is not None and result.ap50_float is None and result.ap50_quantised is None
+    assert "no held-out split" in said[0] and "ap50_quantised = not measured" in said
+    assert read_info(result.model).metrics["ap50_quantised"] is None
+    mode = 0o666 & ~_umask()
+    assert all((tmp_path / "out" / f"{name}.safetensors").stat().st_mode & 0o777 == mode for name in ("model", "checkpoint"))
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.parametrize("change", [{"epoch": None}, {"epoch": "x"}, {"epoch": "-1"}, {"metrics": None}, {"metrics": 5}])
+def test_incomplete_checkpoint_metadata_is_refused_with_the_remedy(tmp_path: Path, change: dict) -> None:
+    meta = {"schema": SCHEMA, "epoch": "1", "fingerprint": "f", "metrics": {}, "ema_steps": "1"} | change
+    path = tmp_path / "checkpoint.safetensors"
+    atomic_save({}, path, {"codesign": json.dumps({k: v for k, v in meta.items() if v is not None})})
+    with pytest.raises(UserError, match="checkpoint.safetensors.*--fresh") as caught:
+        read_progress(path)
+    assert "\n" not in str(caught.value)
+
+
 def test_schedule_warms_up_and_ends_at_zero() -> None:
     rates = [schedule(s, 1000, 100) for s in range(1001)]
     assert rates[0] == pytest.approx(0.01) and max(rates) < 1 and rates[1000] == pytest.approx(0, abs=1e-9)
     assert all(a >= b for a, b in zip(rates[110:], rates[111:], strict=False))
 
 
-@pytest.mark.parametrize("wrong", [{"batch": 0}, {"qat_epochs": 0}, {"float_epochs": -1}, {"lr": 0}, {"ema": 1.0}])
+@pytest.mark.parametrize("wrong", [{"batch": 0}, {"qat_epochs": 0}, {"float_epochs": -1}, {"lr": 0}, {"ema": 1.0},
+                                   {"seed": -1}, {"seed": 2**31}, {"threads": 0}, {"threads": 100_000_000}])  # fmt: skip
 def test_wrong_recipes_are_refused(wrong: dict) -> None:
     with pytest.raises(UserError):
         Recipe(**wrong)
