@@ -6,6 +6,7 @@ A board is one TOML file; those that come with the package lie in ``boards/`` be
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -88,6 +89,8 @@ def known_boards() -> tuple[str, ...]:
 def load_board(name_or_path: str | Path) -> Board:
     """A board by name, or by the path of its file (ends in .toml). Wrong input raises `UserError`."""
     path = Path(name_or_path)
+    if "\0" in str(path):
+        raise UserError(f"board {str(path)[:60]!r}: a path cannot hold a NUL character; give a name or a .toml file")
     if path.suffix != ".toml":
         if str(name_or_path) not in known_boards():
             known = ", ".join(known_boards())
@@ -117,16 +120,21 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _Bad(f"not valid TOML: {error}") from error
+    except ValueError as error:  # Python refuses to convert very long numbers
+        raise _Bad(f"not valid TOML: a number of more than {sys.get_int_max_str_digits()} digits; shorten it") from error
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out very long numbers
+        text = "(a very long number)"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _checked(key: str, value: object, rule: _Rule) -> Any:
     kind, least, greatest = rule
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < 1 << 53:
         value = float(value)
     if type(value) is not kind:
         wanted = {int: "a whole number", float: "a number", str: "text"}[kind]

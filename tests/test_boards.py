@@ -61,6 +61,9 @@ BAD = {
     "unknown setting": ("lanes = 32", "lane = 32", "unknown key accelerator.lane; known: lanes"),
     "path in the name": ('name = "pynq-z2"', 'name = "../x"', "name = '../x': letters, digits"),
     "not TOML": ("[clock]", "[clock", "not valid TOML"),
+    "number too long": ("dsp = 220", "dsp = " + "9" * 5000, "not valid TOML: a number of more than"),
+    "number beyond float": ("mhz = 100.0", "mhz = 1" + "0" * 400, "clock.mhz = 1"),
+    "long hexadecimal": ("dsp = 220", "dsp = 0x" + "f" * 9000, "device.dsp = (a very long number): must be"),
     "nested too deep": ("dsp = 220", "dsp = " + "[" * 20000, "not valid TOML"),
 }
 
@@ -80,6 +83,8 @@ def test_bad_input_is_one_line_with_file_key_value_rule(case: str, tmp_path: Pat
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="NUL"):
+        load_board("a\0b.toml")
     with pytest.raises(UserError, match="cannot be read: No such file"):
         load_board(tmp_path / "none.toml")
     (tmp_path / "folder.toml").mkdir()

@@ -12,17 +12,18 @@ from codesign.program import isa
 def disassemble(code: bytes, engines: Sequence[str], notes: Sequence[str] = ()) -> Iterator[str]:
     """Lines of ``code`` (a multiple of 64 bytes, or less after HALT). ``notes[i]`` (the layer) ends line i.
 
-    Only fields that are not zero are shown; waits as ``@engine>=count``. Stops after HALT. Raises UserError on an
-    unknown opcode.
+    Only fields that are not zero are shown; waits as ``@engine>=count``. Stops after HALT. Raises UserError on
+    bytes that are no instruction.
     """
     for index in range(len(code) // isa.INSTRUCTION_BYTES):
         raw = code[index * isa.INSTRUCTION_BYTES : (index + 1) * isa.INSTRUCTION_BYTES]
         try:
             opcode, values = isa.decode(raw)
-        except ValueError as error:
+            line = _line(opcode, values, engines)
+        except (ValueError, LookupError) as error:
             raise UserError(f"instruction {index}: {error}; is this a program file?") from error
         note = f"  ; {notes[index]}" if index < len(notes) and notes[index] else ""
-        yield f"{index:6d}  {_line(opcode, values, engines)}{note}"
+        yield f"{index:6d}  {line}{note}"
         if opcode == isa.Opcode.HALT:
             return
     raise UserError("the program has no HALT; the file is truncated or not a program")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encoding is the inverse of decoding, refuses what does not fit, and the disassembler reads it."""
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +57,17 @@ def test_disassembly_shows_fields_waits_and_layer() -> None:
 def test_what_is_no_program_is_refused(code: bytes) -> None:
     with pytest.raises(UserError):
         list(disassemble(code, AcceleratorConfig().engines))
+
+
+def test_random_bytes_are_lines_or_one_user_error() -> None:
+    reasons = set()
+    for seed in range(300):
+        try:
+            list(disassemble(random.Random(seed).randbytes(512), AcceleratorConfig().engines))
+        except UserError as error:
+            assert "is this a program file" in str(error) or "no HALT" in str(error)
+            reasons.add(str(error).split("not a valid ")[-1])
+    assert "Deform; is this a program file?" in reasons
 
 
 @pytest.mark.parametrize(
