@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from codesign.errors import UserError
 
+MAX_LABEL = 100  # characters of a class name
 STAGE_UNITS = (4, 8, 4)  # ShuffleNetV2: one stride-2 unit, then stride-1 units
 _WIDTHS = {0.5: (48, 96, 192, 1024), 1.0: (116, 232, 464, 1024), 2.0: (244, 488, 976, 2153)}
 
@@ -15,7 +16,12 @@ _CHOICES = {
     "operator": ("plain", "pairs", "square"),
     "rounding": ("integer", "bilinear"),
     "weight_bits": (4, 8),
+    "stem_bits": (4, 8),
 }
+_RANGES = {"classes": (1, 1000), "bound": (0, 127), "stem_channels": (1, 1024)}
+_SIDES = (32, 2048)  # of an input
+_WIDTH = (0.05, 4)
+_DECODER = (1, 1024)
 
 
 @dataclass(frozen=True)
@@ -41,20 +47,21 @@ class NetConfig:
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise UserError(f"network config: {name} is {getattr(self, name)!r}; it must be one of {allowed}")
-        if len(self.input_size) != 2 or any(s < 32 or s % 32 for s in self.input_size):
-            raise UserError(f"network config: input sides {self.input_size} must be positive multiples of 32")
-        if not 1 <= self.classes <= 1000:
-            raise UserError(f"network config: {self.classes} classes; it must be 1 to 1000")
-        if not 0.05 <= self.width <= 4:
-            raise UserError(f"network config: width {self.width} must be between 0.05 and 4")
+            value = getattr(self, name)
+            _require(value in allowed and type(value) is type(allowed[0]), name, value, f"must be one of {allowed}")
+        for name, span in _RANGES.items():
+            value = getattr(self, name)
+            free = name == "bound" and value is None
+            _require(free or _whole(value, span), name, value, f"must be a whole number, {span[0]} to {span[1]}")
+        _require(_sequence(self.input_size, 2, _SIDES) and not any(s % 32 for s in self.input_size),
+                 "input_size", self.input_size, f"must be two multiples of 32, {_SIDES[0]} to {_SIDES[1]}")  # fmt: skip
+        _require(_sequence(self.decoder, 3, _DECODER), "decoder", self.decoder,
+                 f"must be three whole numbers, {_DECODER[0]} to {_DECODER[1]}")  # fmt: skip
+        _require(type(self.width) in (int, float) and _WIDTH[0] <= self.width <= _WIDTH[1], "width", self.width,
+                 f"must be a number, {_WIDTH[0]} to {_WIDTH[1]}")  # fmt: skip
+        _require(type(self.deform_first) is bool, "deform_first", self.deform_first, "must be true or false")
         if self.bound is None and (self.operator == "square" or self.rounding == "integer"):
             raise UserError("network config: only bilinear nine-pair offsets may be unbounded")
-        if self.bound is not None and not 0 <= self.bound <= 127:
-            raise UserError(f"network config: bound {self.bound} must be 0 to 127")
-        if len(self.decoder) != 3 or min(self.decoder) < 1 or not 1 <= self.stem_channels <= 1024:
-            raise UserError("network config: decoder takes three positive widths, the stem one")
 
     @property
     def stage_channels(self) -> tuple[int, int, int, int]:
@@ -85,6 +92,25 @@ class NetConfig:
             return NetConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})  # type: ignore[arg-type]
         except TypeError as error:
             raise UserError(f"network config: {error}") from None
+
+
+def _require(holds: bool, name: str, value: object, rule: str) -> None:
+    if not holds:
+        shown = repr(value)
+        raise UserError(f"network config: {name} is {shown if len(shown) <= 60 else shown[:57] + '...'}; it {rule}")
+
+
+def _whole(value: object, span: tuple[int, int]) -> bool:
+    return type(value) is int and span[0] <= value <= span[1]
+
+
+def _sequence(value: object, length: int, span: tuple[int, int]) -> bool:
+    return isinstance(value, tuple) and len(value) == length and all(_whole(v, span) for v in value)
+
+
+def valid_label(label: object) -> bool:
+    """Whether this can name a class: printable text of 1 to 100 characters."""
+    return isinstance(label, str) and 0 < len(label) <= MAX_LABEL and label.isprintable()
 
 
 CONFIGS: dict[str, NetConfig] = {

@@ -28,7 +28,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from codesign.errors import UserError
-from codesign.nn.config import NetConfig
+from codesign.nn.config import MAX_LABEL, NetConfig, valid_label
 
 if TYPE_CHECKING:
     from codesign.nn.codenet import CoDeNet
@@ -59,6 +59,7 @@ def save_model(
 
     if len(labels) != model.config.classes:
         raise UserError(f"{len(labels)} labels for a model of {model.config.classes} classes")
+    _check_labels(str(path), list(labels))
     net = fuse(model)
     tensors: dict[str, np.ndarray] = {}
     for node in export_layers(net):
@@ -71,6 +72,13 @@ def save_model(
     info = {"schema": SCHEMA, "config": model.config.to_json(), "labels": list(labels), "metrics": finite,
             "recipe": recipe or {}, "sha256": _digest(tensors)}  # fmt: skip
     _write(Path(path), save(tensors, metadata={"codesign": json.dumps(info)}))
+
+
+def _check_labels(where: str, labels: list[object]) -> None:
+    bad = next((n for n in labels if not valid_label(n)), None)
+    if bad is not None or None in labels:
+        rule = f"printable text of 1 to {MAX_LABEL} characters"
+        raise UserError(f"{where}: label {repr(bad)[:60]} must be {rule}; correct labels.txt and train again")
 
 
 def read_info(path: Path) -> ModelInfo:
@@ -162,8 +170,9 @@ def _info(path: Path, meta: object) -> ModelInfo:
     if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
         raise UserError(f"{path}: not a model file of this program (schema {SCHEMA} expected)")
     labels, digest = meta.get("labels"), meta.get("sha256")
-    if not isinstance(labels, list) or not all(isinstance(n, str) for n in labels) or not isinstance(digest, str):
+    if not isinstance(labels, list) or not isinstance(digest, str):
         raise UserError(f"{path}: damaged model file (labels or checksum)")
+    _check_labels(str(path), labels)
     try:
         config = NetConfig.from_json(meta.get("config"))  # type: ignore[arg-type]
     except UserError as error:

@@ -113,6 +113,20 @@ def _forged(saved: Path, path: Path, change: object) -> Path:
     (lambda t, m: m["config"].update(input_size=[100, 100]), "multiples of 32"),
     (lambda t, m: m.update(labels=["a"]), "1 labels"),
     (lambda t, m: m.update(config=None), "JSON object"),
+    (lambda t, m: m["config"].update(stem_bits=1), "stem_bits is 1; it must be one of"),
+    (lambda t, m: m["config"].update(weight_bits=4.0), "weight_bits is 4.0"),
+    (lambda t, m: m["config"].update(stem_channels=1.5), "stem_channels is 1.5"),
+    (lambda t, m: m["config"].update(classes=True), "classes is True"),
+    (lambda t, m: m["config"].update(bound="7"), "bound is '7'"),
+    (lambda t, m: m["config"].update(input_size=[999968, 999968]), "32 to 2048"),
+    (lambda t, m: m["config"].update(input_size=256), "input_size is 256"),
+    (lambda t, m: m["config"].update(decoder=[1, "2", 3]), "decoder is"),
+    (lambda t, m: m["config"].update(width="1"), "width is '1'"),
+    (lambda t, m: m["config"].update(deform_first=1), "deform_first is 1"),
+    (lambda t, m: m["config"].update(stem=["s4"]), "stem is"),
+    (lambda t, m: m["labels"].__setitem__(0, "a\nb"), "printable text"),
+    (lambda t, m: m["labels"].__setitem__(0, None), "printable text"),
+    (lambda t, m: m["labels"].__setitem__(0, "a" * 101), "printable text"),
 ])  # fmt: skip
 def test_hostile_files_are_refused(saved: Path, tmp_path: Path, change: object, words: str) -> None:
     path = _forged(saved, tmp_path / "forged.safetensors", change)
