@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from codesign.errors import UserError
 from codesign.graph.ir import (
@@ -32,6 +32,7 @@ from codesign.graph.ir import (
     Tensor,
     Upsample,
 )
+from codesign.graph.meta import check_meta
 from codesign.graph.rules import check
 from codesign.numeric import ACC_BITS
 
@@ -58,7 +59,8 @@ def save_graph(graph: Graph, path: str | Path) -> None:
     try:
         # safetensors writes an array's buffer as it lies, so transposed views must be copied first.
         arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        save_file(arrays, partial, metadata={"format": FORMAT, "graph": json.dumps(document)})
+        # not save_file, whose files only their owner can read
+        partial.write_bytes(save(arrays, metadata={"format": FORMAT, "graph": json.dumps(document)}))
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
         partial.unlink(missing_ok=True)
@@ -77,6 +79,7 @@ def load_graph(path: str | Path, acc_bits: int = ACC_BITS) -> Graph:
                 raise UserError(f"{path} is not a {FORMAT} file; write it with `codesign` lowering")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         graph = _graph_from(json.loads(metadata["graph"]), arrays)
+        check_meta(graph)
         check(graph, acc_bits)
     except UserError as error:
         raise UserError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None

@@ -147,3 +147,41 @@ def test_broken_contract_in_a_file_is_refused(tmp_path):
     broken = replace(graph, outputs={"out": "elsewhere"})
     save_graph(broken, tmp_path / "g.safetensors")
     assert "elsewhere" in refused(tmp_path / "g.safetensors")
+
+
+def _renamed(graph: Graph, **roles: str) -> Graph:
+    kept = {roles.get(role, role): name for role, name in graph.outputs.items()}
+    return replace(graph, outputs={role: name for role, name in kept.items() if role})
+
+
+@pytest.fixture(scope="module")
+def detector() -> Graph:
+    return random_graph({"stages": (8, 16, 24), "units": (1, 1, 1), "last": 16}, 2, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("meta", "roles", "words"),
+    [
+        ({"labels": "cat"}, {}, "meta.labels is 'cat'"),
+        ({"labels": ["cat", 3]}, {}, "meta.labels holds 3"),
+        ({"labels": ["cat", "\x1b[31m"]}, {}, "meta.labels holds"),
+        ({"labels": ["cat", "a" * 101]}, {}, "1 to 100 characters"),
+        ({"labels": ["cat"]}, {}, "1 names; hm has 2"),
+        ({"image_seed": "1"}, {}, "meta.image_seed is '1'"),
+        ({"image_seed": -1}, {}, "meta.image_seed is -1"),
+        ({"image_seed": True}, {}, "meta.image_seed is True"),
+        ({}, {"wh": ""}, "outputs lack 'wh'"),
+        ({}, {"hm": "wh", "wh": "hm"}, "output 'wh'"),
+    ],
+)
+def test_meta_that_no_command_can_use_is_refused(tmp_path, detector, meta, roles, words):
+    graph = random_graph({"stages": (8, 16, 24), "units": (1, 1, 1), "last": 16}, 3, 32, 32) if "hm" in roles else detector
+    broken = _renamed(replace(graph, meta={**graph.meta, **meta}), **roles)
+    save_graph(broken, tmp_path / "g.safetensors")
+    assert words in refused(tmp_path / "g.safetensors")
+
+
+def test_others_can_read_a_graph_file_as_far_as_the_umask_lets_them(tmp_path):
+    save_graph(random_layer_graph(1), tmp_path / "g.safetensors")
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "g.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode

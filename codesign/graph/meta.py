@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a graph file says beside its arithmetic, checked: class names, the picture's seed, a detector's outputs."""
+
+from __future__ import annotations
+
+from codesign.errors import UserError
+from codesign.graph.ir import Graph
+
+HEADS = ("hm", "wh", "reg")
+_MAX_LABEL = 100  # characters
+_MAX_SEED = 2**63 - 1
+
+
+def check_meta(graph: Graph) -> None:
+    """Raises UserError, one line, where ``meta`` or the roles of the outputs are not what a command can use."""
+    seed = graph.meta.get("image_seed", 0)
+    if type(seed) is not int or not 0 <= seed <= _MAX_SEED:
+        raise UserError(f"meta.image_seed is {_shown(seed)}; it must be a whole number, 0 to {_MAX_SEED}; lower the model again")
+    _check_labels(graph.meta.get("labels", []))
+    if "labels" in graph.meta or any(role in graph.outputs for role in HEADS):
+        _check_heads(graph)
+
+
+def _check_labels(labels: object) -> None:
+    if not isinstance(labels, list):
+        raise UserError(f"meta.labels is {_shown(labels)}; it must be a list of class names; lower the model again")
+    for label in labels:
+        if not isinstance(label, str) or not 0 < len(label) <= _MAX_LABEL or not label.isprintable():
+            rule = f"printable text of 1 to {_MAX_LABEL} characters"
+            raise UserError(f"meta.labels holds {_shown(label)}; a class name must be {rule}; lower the model again")
+
+
+def _check_heads(graph: Graph) -> None:
+    missing = next((role for role in HEADS if role not in graph.outputs), None)
+    if missing is not None:
+        raise UserError(f"outputs lack {missing!r}; a detector has {', '.join(HEADS)}; lower the model again")
+    shapes = {role: graph.tensors[graph.outputs[role]].shape for role in HEADS if graph.outputs[role] in graph.tensors}
+    if len(shapes) < len(HEADS):
+        return  # `check` names the tensor that is missing
+    classes, height, width = shapes["hm"]
+    for role in ("wh", "reg"):
+        if shapes[role] != (2, height, width):
+            raise UserError(f"output {role!r} is {shapes[role]}; beside hm {shapes['hm']} it must be (2, {height}, {width})")
+    labels = graph.meta.get("labels", [])
+    if labels and len(labels) != classes:
+        raise UserError(f"meta.labels has {len(labels)} names; hm has {classes} channels; lower the model again")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
