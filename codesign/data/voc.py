@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from codesign.errors import UserError
 
+MAX_LABEL = 100  # characters of a class name; model files hold no longer ones
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
 _ALIASES = {"train": ("trainval", "train"), "test": ("test", "val")}
 
@@ -31,14 +32,27 @@ class Sample:
 
 
 def load_image(path: Path) -> np.ndarray:
-    """uint8 RGB [H, W, 3]; a missing, truncated or foreign file is a `UserError`."""
+    """uint8 RGB [H, W, 3]; a missing, truncated or foreign file is a `UserError`.
+
+    Pixels as stored: an EXIF orientation is not applied, because a Pascal VOC box counts stored pixels.
+    """
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+            return _rgb(path, image)
     except FileNotFoundError:
         raise UserError(f"{path}: no such image") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a readable image ({error})") from None
+        raise UserError(f"{path}: not a readable image ({error}); give an intact PNG or JPEG") from None
+
+
+def _rgb(path: Path, image: Image.Image) -> np.ndarray:
+    """Grey of 16 bits is scaled to 8; `Image.convert` would clip it to white."""
+    if image.mode.startswith("I;16"):
+        grey = (np.asarray(image).astype(np.uint32) * 255 + 32767) // 65535
+        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    if image.mode in ("I", "F"):
+        raise UserError(f"{path}: a picture of 32 bits a pixel (mode {image.mode}); save it with 8 or 16 bits")
+    return np.asarray(image.convert("RGB"))
 
 
 def read_names(folder: Path, split: str) -> list[str]:
@@ -50,7 +64,7 @@ def read_names(folder: Path, split: str) -> list[str]:
     if path is None:
         expected, main = _ALIASES.get(split, (split,)), folder / "ImageSets" / "Main"
         raise UserError(f"{main}: no list for split {split!r}; expected one of {expected} as .txt")
-    names = [line.split()[0] for line in path.read_text(errors="replace").splitlines() if line.split()]
+    names = [line.split()[0] for line in _lines(path) if line.split()]
     if not names:
         raise UserError(f"{path}: lists no images; put one image name on a line, without suffix, or remove the file")
     bad = next((n for n in names if "/" in n or "\\" in n or n.startswith(".")), None)
@@ -74,15 +88,32 @@ def read_classes(folder: Path) -> list[str]:
     folder = Path(folder)
     listed = folder / "labels.txt"
     if listed.is_file():
-        names = [line.strip() for line in listed.read_text().splitlines() if line.strip()]
+        names = _checked_names([line.strip() for line in _lines(listed) if line.strip()], listed)
         if not names or len(set(names)) != len(names):
             raise UserError(f"{listed}: must hold distinct class names, one a line")
         return names
     files = sorted((folder / "Annotations").glob("*.xml"))
     found = {_text(o, "name", f) for f in files for o in _parse(f).iter("object")}
+    _checked_names(sorted(found), folder / "Annotations")
     if not found:
-        raise UserError(f"{folder}: no labels.txt and no object in Annotations/")
+        raise UserError(f"{folder}: no labels.txt and no object in Annotations/; add one of them")
     return sorted(found)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+
+
+def _checked_names(names: list[str], where: Path) -> list[str]:
+    bad = next((n for n in names if len(n) > MAX_LABEL or not n.isprintable()), None)
+    if bad is not None:
+        raise UserError(f"{where}: class {repr(bad)[:60]} must be printable text of 1 to {MAX_LABEL} characters; rename it")
+    return names
 
 
 def read_split(folder: Path, split: str, classes: list[str]) -> list[Sample]:
@@ -98,7 +129,7 @@ def read_sample(folder: Path, name: str, classes: list[str]) -> Sample:
     for entry in _parse(path).iter("object"):
         label = _text(entry, "name", path)
         if label not in index:
-            raise UserError(f"{path}: class {label!r} is not one of the model's {len(classes)} classes")
+            raise UserError(f"{path}: class {label!r} is not one of the model's {len(classes)} classes; correct it or labels.txt")
         boxes.append(_box(entry, path))
         labels.append(index[label])
         difficult.append((entry.findtext("difficult") or "0").strip() == "1")
@@ -131,31 +162,31 @@ def _parse(path: Path) -> ElementTree.Element:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if "<!DOCTYPE" in text or "<!ENTITY" in text:
-            raise UserError(f"{path}: annotations with a document type are refused")
+            raise UserError(f"{path}: annotations with a document type are refused; remove the DOCTYPE")
         return ElementTree.fromstring(text)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such annotation") from None
+        raise UserError(f"{path}: no such annotation; add it or take the name out of ImageSets/Main") from None
     except (ElementTree.ParseError, UnicodeDecodeError, OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable annotation ({error})") from None
+        raise UserError(f"{path}: not a readable annotation ({error}); correct the XML or take the name out of ImageSets/Main") from None
 
 
 def _text(node: ElementTree.Element, tag: str, path: Path) -> str:
     value = (node.findtext(tag) or "").strip()
     if not value:
-        raise UserError(f"{path}: an object lacks <{tag}>")
+        raise UserError(f"{path}: an object lacks <{tag}>; add it")
     return value
 
 
 def _box(entry: ElementTree.Element, path: Path) -> tuple[float, float, float, float]:
     corners = entry.find("bndbox")
     if corners is None:
-        raise UserError(f"{path}: an object lacks <bndbox>")
+        raise UserError(f"{path}: an object lacks <bndbox>; add it")
     try:
         x0, y0, x1, y1 = (float(_text(corners, tag, path)) for tag in ("xmin", "ymin", "xmax", "ymax"))
     except ValueError:
-        raise UserError(f"{path}: a box corner is not a number") from None
+        raise UserError(f"{path}: a box corner is not a number; correct it") from None
     if not np.all(np.isfinite([x0, y0, x1, y1])) or x1 < x0 or y1 < y0:
-        raise UserError(f"{path}: box ({x0:g}, {y0:g}, {x1:g}, {y1:g}) is not min to max")
+        raise UserError(f"{path}: box ({x0:g}, {y0:g}, {x1:g}, {y1:g}) is not min to max; correct it")
     return x0 - 1, y0 - 1, x1, y1
 
 

@@ -80,3 +80,26 @@ def test_broken_images_are_refused(folder: Path) -> None:
         load_image(path)
     with pytest.raises(UserError, match="no such image"):
         load_image(folder / "JPEGImages/z.png")
+
+
+@pytest.mark.parametrize(("file", "data", "words"), [
+    ("labels.txt", b"caf\xe9\n", "labels.txt: not UTF-8 text .byte 3.; save it as UTF-8"),
+    ("labels.txt", b"a\x1b[31m\n", "printable text"),
+    ("labels.txt", b"a" * 101, "1 to 100 characters"),
+    ("ImageSets/Main/test.txt", b"caf\xe9\n", "test.txt: not UTF-8 text"),
+    ("Annotations/a.xml", b"<annotation>", "a.xml: not a readable annotation .*; correct the XML"),
+])  # fmt: skip
+def test_files_that_cannot_be_decoded_name_the_remedy(folder: Path, file: str, data: bytes, words: str) -> None:
+    (folder / file).write_bytes(data)
+    with pytest.raises(UserError, match=words) as caught:
+        read_split(folder, "test" if "test" in file else "train", read_classes(folder))
+    assert "\n" not in str(caught.value)
+
+
+def test_sixteen_bit_grey_is_scaled_and_thirty_two_bit_refused(tmp_path: Path) -> None:
+    values = np.array([[0, 128, 129, 32768, 65535]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "grey.png")
+    assert load_image(tmp_path / "grey.png").tolist() == [[[v] * 3 for v in (0, 0, 1, 128, 255)]]
+    Image.fromarray(values.astype(np.float32)).save(tmp_path / "float.tiff")
+    with pytest.raises(UserError, match="32 bits a pixel"):
+        load_image(tmp_path / "float.tiff")
