@@ -6,14 +6,23 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
+import math
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from codesign.errors import UserError
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+_DAMAGED = (
+    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, RecursionError,
+    NotImplementedError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def file_hash(path: Path) -> str:
@@ -44,10 +53,38 @@ def source_hash(*names: str) -> str:
     return digest.hexdigest()
 
 
+def json_text(document: Any) -> str:
+    """JSON as the project writes it: what is not a finite number is null."""
+    return json.dumps(_finite(document), indent=1, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """What goes wrong while an artefact is read, which the user may have edited, as a line with the remedy."""
+    try:
+        yield
+    except _DAMAGED as error:
+        raise UserError(
+            f"{path} cannot be read ({type(error).__name__}: {error}); restore it or build with --fresh"
+        ) from error
+
+
 def write_whole(path: Path, data: bytes | str) -> None:
-    """Write a file whole or not at all, creating its folder."""
+    """Write a file whole or not at all, creating its folder. Links are followed; devices and pipes written to."""
     partial = ""
     try:
+        if _is_stream(path):
+            _append(path, data.encode() if isinstance(data, str) else data)
+            return
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
@@ -63,6 +100,16 @@ def write_whole(path: Path, data: bytes | str) -> None:
             reason = error.strerror or str(error)
             raise UserError(f"{path} cannot be written: {reason}; check the disk's space and permissions") from None
         raise
+
+
+def _is_stream(path: Path) -> bool:
+    """A device, a pipe, or one of the process' own open files (/dev/stdout), which is not to be replaced."""
+    return path.exists() and (not path.is_file() or str(path.absolute()).startswith(("/dev/", "/proc/")))
+
+
+def _append(path: Path, data: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_APPEND), "wb") as file:
+        file.write(data)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codesign.build.artefacts import write_whole
+from codesign.build.artefacts import json_text, write_whole
 
 SCHEMA = 1
 
@@ -46,7 +46,7 @@ class Records:
 
     def _write(self) -> None:
         steps = {name: asdict(record) for name, record in self._steps.items()}
-        write_whole(self._path, json.dumps({"schema": SCHEMA, "steps": steps}, indent=1) + "\n")
+        write_whole(self._path, json_text({"schema": SCHEMA, "steps": steps}))
 
 
 def _read(path: Path) -> dict[str, StepRecord]:
@@ -54,6 +54,16 @@ def _read(path: Path) -> dict[str, StepRecord]:
         document = json.loads(path.read_text())
         if document["schema"] != SCHEMA:
             return {}
-        return {name: StepRecord(**record) for name, record in document["steps"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {name: _record(record) for name, record in document["steps"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
+
+
+def _record(values: dict[str, Any]) -> StepRecord:
+    record = StepRecord(**values)
+    hashes = [*record.inputs.items(), *record.outputs.items()]
+    texts = [record.status, record.reason, *(text for pair in hashes for text in pair)]
+    numeric = isinstance(record.seconds, int | float) and isinstance(record.facts, dict)
+    if not numeric or not all(isinstance(text, str) for text in texts):
+        raise TypeError("not a step's record")
+    return record

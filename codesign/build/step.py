@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from codesign.boards import Board
-from codesign.build.artefacts import file_hash
+from codesign.build.artefacts import file_hash, readable
 from codesign.build.options import BuildOptions
 from codesign.graph.files import load_graph
 from codesign.graph.ir import Graph
@@ -59,7 +59,8 @@ class Context:
         return next((r.facts for r in self.results if r.name == step), {})
 
     def json(self, name: str) -> Any:
-        return json.loads(self.path(name).read_text())
+        with readable(self.path(name)):
+            return json.loads(self.path(name).read_text())
 
     @cached_property
     def graph(self) -> Graph:
@@ -80,8 +81,14 @@ class Context:
 
     @cached_property
     def golden(self) -> dict[str, np.ndarray]:
-        with np.load(self.path(GOLDEN), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        path = self.path(GOLDEN)
+        with readable(path):
+            with np.load(path, allow_pickle=False) as arrays:
+                values = {name: arrays[name] for name in arrays.files}
+            for name, tensor in self.graph.tensors.items():
+                if values[name].shape != tuple(tensor.shape) or values[name].dtype != np.int8:
+                    raise ValueError(f"{name} is not int8 {tuple(tensor.shape)}")
+            return values
 
 
 class Step:

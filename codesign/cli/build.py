@@ -47,4 +47,7 @@ def build_command(
 def _report(folder: Path) -> object:
     import json
 
-    return json.loads((folder / "report.json").read_text())
+    from codesign.build.artefacts import readable
+
+    with readable(folder / "report.json"):
+        return json.loads((folder / "report.json").read_text())

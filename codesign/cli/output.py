@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from codesign.build.artefacts import write_whole
+from codesign.build.artefacts import json_text, write_whole
 from codesign.build.runner import Listener, StepResult
 from codesign.build.step import Context, Step
 
@@ -26,7 +25,7 @@ def console() -> Console:
 def write_json(path: Path | None, document: Any) -> None:
     """The answer of ``--json FILE``."""
     if path is not None:
-        write_whole(path, json.dumps(document, indent=1) + "\n")
+        write_whole(path, json_text(document))
 
 
 @contextmanager

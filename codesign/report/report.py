@@ -7,6 +7,7 @@ import platform
 from typing import Any
 
 from codesign import __version__
+from codesign.build.artefacts import readable
 from codesign.build.step import FRAME, GRAPH, Context
 from codesign.graph.count import mac_count, parameter_count
 from codesign.plan.latency import predict
@@ -20,6 +21,8 @@ def make_report(context: Context) -> dict[str, Any]:
     simulated = context.fact("simulate")
     trace = context.json(FRAME) if simulated and context.path(FRAME).exists() else None
     macs = mac_count(context.graph)
+    with readable(context.path(FRAME)):
+        cycles = _cycles(context, simulated, trace)
     return {
         "schema": SCHEMA,
         "version": __version__,
@@ -28,7 +31,7 @@ def make_report(context: Context) -> dict[str, Any]:
         "model": _model(context, macs),
         "steps": _steps(context),
         "bit_exact": _bit_exact(context, simulated),
-        "cycles": _cycles(context, simulated, trace),
+        "cycles": cycles,
         **_rates(context, simulated, macs),
         "latency_model": _latency(context, simulated),
         "resources": context.fact("synthesise") or None,

@@ -12,6 +12,7 @@ import pytest
 from codesign.build import BuildOptions, build
 from codesign.build.runner import Listener
 from codesign.build.steps import all_steps
+from codesign.cli import main
 from codesign.errors import UserError
 
 SIZE = {"config": "b", "height": 64, "width": 64}
@@ -178,3 +179,54 @@ def test_report_of_another_picture(fast, tmp_path):
     assert not result.failed
     with Image.open(tmp_path / "out" / "image.png") as image:
         assert image.size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("golden.npz", b"not an archive"),
+        ("golden.npz", None),
+        ("statistics.json", b"{"),
+        ("statistics.json", b'[{"name": 1}]'),
+        ("report.json", b"\xff"),
+    ],
+)
+def test_unreadable_artefacts(name, content, built, capsys):
+    path = built.folder / name
+    if content is None:
+        np.savez(path, other=np.zeros(3))
+    else:
+        path.write_bytes(content)
+    arguments = ["build", "--board", "pynq-z2", "--height", "64", "--width", "64", "--out", str(built.folder)]
+    code = main([*arguments, "--json", str(built.folder / "copy.json")])
+    error = capsys.readouterr().err
+    if name == "report.json":  # made again, as the skipped steps are
+        assert code == 0
+    else:
+        assert code == 2
+        assert f"{path} cannot be read" in error
+        assert "--fresh" in error
+    assert main([*arguments, "--fresh"]) == 0
+
+
+@pytest.mark.parametrize("steps", [[], {"lower": {}}, {"lower": {"status": 1, "reason": [], "seconds": "", "inputs": {}, "outputs": {}}}])
+def test_record_of_wrong_types_counts_as_empty(steps, tmp_path):
+    from codesign.build.record import Records
+
+    (tmp_path / "steps.json").write_text(json.dumps({"schema": 1, "steps": steps}))
+    assert Records(tmp_path / "steps.json").get("lower") is None
+
+
+def test_write_whole_keeps_links_and_devices(tmp_path):
+    from codesign.build.artefacts import json_text, write_whole
+
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    write_whole(tmp_path / "link", json_text({"a": [float("nan"), float("inf"), 1.5]}))
+    assert (tmp_path / "link").is_symlink()
+    assert json.loads((tmp_path / "real").read_text()) == {"a": [None, None, 1.5]}
+    write_whole(Path("/dev/null"), "gone")
+    assert Path("/dev/null").is_char_device()
+    with pytest.raises(UserError, match="/dev/full cannot be written: No space"):
+        write_whole(Path("/dev/full"), "x")
+    assert Path("/dev/full").is_char_device()

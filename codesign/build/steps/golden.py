@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from codesign import golden
-from codesign.build.artefacts import write_whole
+from codesign.build.artefacts import json_text, readable, write_whole
 from codesign.build.step import DONE, GOLDEN, GRAPH, IMAGE, STATISTICS, Context, Outcome, Step
 from codesign.graph.ir import Conv, DeformConv
 
@@ -30,7 +29,7 @@ class GoldenStep(Step):
         packed = io.BytesIO()
         np.savez(packed, **values)
         write_whole(context.path(GOLDEN), packed.getvalue())
-        write_whole(context.path(STATISTICS), json.dumps(rows, indent=1) + "\n")
+        write_whole(context.path(STATISTICS), json_text(rows))
         computed = {n.output for n in context.graph.nodes if isinstance(n, Conv | DeformConv)}
         facts: dict[str, Any] = {
             "values": sum(tensor.size for tensor in values.values()),
@@ -44,8 +43,15 @@ class GoldenStep(Step):
         """A line per tensor; offsets with the histogram of their distances."""
         if not context.path(STATISTICS).exists():
             return
-        for row in context.json(STATISTICS):
-            line = f"{row['name']:<28} saturated {row['saturated_share']:7.3%}   commonest code {row['top_code']:4} {row['top_share']:6.1%}"
-            if row["distances"]:
-                line += "   d " + " ".join(f"{d}:{count}" for d, count in row["distances"].items())
+        rows = context.json(STATISTICS)
+        with readable(context.path(STATISTICS)):
+            lines = [_line(row) for row in rows]
+        for line in lines:
             context.log(line)
+
+
+def _line(row: dict[str, Any]) -> str:
+    line = f"{row['name']:<28} saturated {row['saturated_share']:7.3%}   commonest code {row['top_code']:4} {row['top_share']:6.1%}"
+    if row["distances"]:
+        line += "   d " + " ".join(f"{d}:{count}" for d, count in row["distances"].items())
+    return line

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
-from codesign.build.artefacts import text_hash, write_whole
+from codesign.build.artefacts import json_text, text_hash, write_whole
 from codesign.build.step import DONE, GRAPH, LISTING, PLAN, PROGRAM, Context, Outcome, Step
 from codesign.plan import Plan
 from codesign.program.disasm import disassemble
@@ -46,7 +45,7 @@ class PlanStep(Step):
         nodes = [instruction.node for instruction in program.instructions]
         listing = disassemble(program.content.tobytes(), program.config.engines, nodes)
         write_whole(context.path(LISTING), "\n".join(listing) + "\n")
-        write_whole(context.path(PLAN), json.dumps(summary(context.plan), indent=1) + "\n")
+        write_whole(context.path(PLAN), json_text(summary(context.plan)))
         size = program.content.size
         reason = f"{len(program.instructions):,} instructions, {size:,} bytes of program and weights"
         image = program.image

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import json
-
-from codesign.build.artefacts import text_hash, write_whole
+from codesign.build.artefacts import json_text, text_hash, write_whole
 from codesign.build.step import DONE, REPORT, Context, Outcome, Step
 from codesign.report import make_report
 
@@ -20,5 +18,5 @@ class ReportStep(Step):
 
     def run(self, context: Context) -> Outcome:
         report = make_report(context)
-        write_whole(context.path(REPORT), json.dumps(report, indent=1) + "\n")
+        write_whole(context.path(REPORT), json_text(report))
         return Outcome(DONE, str(context.path(REPORT)))

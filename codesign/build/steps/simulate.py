@@ -6,13 +6,12 @@ The DRAM content is program.bin as it lies in the folder, the RTL is the folder'
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from codesign.build.artefacts import write_whole
+from codesign.build.artefacts import json_text, write_whole
 from codesign.build.step import (
     FAILED,
     FRAME,
@@ -70,7 +69,7 @@ class SimulateStep(Step):
         context.progress("comparing every tensor with golden")
         result = compare(context.plan, context.graph, context.golden, frame)
         facts = _facts(result, frame)
-        write_whole(context.path(FRAME), json.dumps(_trace(context, frame), indent=1) + "\n")
+        write_whole(context.path(FRAME), json_text(_trace(context, frame)))
         speed = frame.cycles / frame.seconds / 1e3 if frame.seconds else 0.0
         reason = (
             f"{result.values:,} values of {result.tensors} tensors compared, {result.mismatches:,} mismatches; "

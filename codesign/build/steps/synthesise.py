@@ -8,7 +8,7 @@ import math
 import os
 import time
 
-from codesign.build.artefacts import write_whole
+from codesign.build.artefacts import json_text, write_whole
 from codesign.build.children import Child
 from codesign.build.step import DONE, RESOURCES, SKIPPED, SYNTHESIS_RTL, Context, Outcome, Step
 from codesign.build.unify import unify
@@ -73,7 +73,7 @@ class SynthesiseStep(Step):
             return Outcome(SKIPPED, f"Yosys ended with {code}: {child.last_line()}; see {child.log}")
         statistics = json.loads(context.path("synthesis/statistics.json").read_text())
         facts = resources(statistics, context.board.device)
-        write_whole(context.path(RESOURCES), json.dumps(facts, indent=1) + "\n")
+        write_whole(context.path(RESOURCES), json_text(facts))
         return Outcome(DONE, summary(facts), facts)
 
     def cancel(self) -> None:
