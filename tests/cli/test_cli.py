@@ -51,6 +51,10 @@ def one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int
         (["paint"], "paint"),
         (["detect", "missing.png"], "missing.png: no such picture or folder"),
         (["detect", "missing.png", "--on", "paper"], "--on 'paper': must be golden or rtl"),
+        (["detect", "missing.png", "--images", "0"], "--images"),
+        (["detect", "missing.png", "--threshold", "1.5"], "--threshold"),
+        (["detect", "missing.png", "--threshold", "nan"], "--threshold"),
+        (["detect", "missing.png", "--board", "none"], "unknown board 'none'"),
         (["disasm", "missing.bin"], "missing.bin: no such program"),
         (["eval", "--data", "missing-folder"], "missing-folder: no such data folder"),
         (["train", "--data", "missing-folder"], "missing-folder: no such data folder"),
@@ -243,3 +247,22 @@ def test_failed_build_leaves_no_report(error, words, capsys, tmp_path, fast, mon
     monkeypatch.setenv("CODESIGN_DEBUG", "1")
     with pytest.raises(type(error)):
         main(arguments)
+
+
+def test_detect_on_a_folder_with_a_corrupt_picture(capsys, tmp_path):
+    import json
+
+    from codesign.build.options import SHIPPED_MODEL
+
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("same.png", "same.jpg"):
+        Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(pictures / name)
+    (pictures / "bad.png").write_bytes(b"no")
+    arguments = ["detect", str(pictures), "--out", str(tmp_path / "out"), "--json", str(tmp_path / "found.json")]
+    assert main(arguments) == 1
+    assert "not a readable image" in capsys.readouterr().out
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["same.jpg-golden.png", "same.png-golden.png"]
+    assert len(json.loads((tmp_path / "found.json").read_text())["images"]) == 2
+    wrong = [*arguments, "--model", str(SHIPPED_MODEL), "--config", "d"]
+    assert "--config d" in one_line(capsys, wrong)

@@ -9,7 +9,7 @@ import numpy as np
 
 from codesign.build.artefacts import file_hash, text_hash, write_whole
 from codesign.build.options import BuildOptions
-from codesign.build.pictures import held_out_scene, letterbox, png
+from codesign.build.pictures import held_out_scene, png, stretch
 from codesign.build.step import DONE, GRAPH, IMAGE, Context, Outcome, Step
 from codesign.graph.count import mac_count, parameter_count
 from codesign.graph.files import save_graph
@@ -24,7 +24,7 @@ def lowered(options: BuildOptions) -> Graph:
 
         form, bits = options.form or "square", options.weight_bits or 4
         return random_graph(options.config, height=options.height, width=options.width, weight_bits=bits, form=form)
-    if _is_graph(model):
+    if is_graph(model):
         from codesign.graph.files import load_graph
 
         return load_graph(model)
@@ -36,7 +36,7 @@ def lowered(options: BuildOptions) -> Graph:
     return lower(network, size, info.labels, options.config)
 
 
-def _is_graph(model: Path) -> bool:
+def is_graph(model: Path) -> bool:
     """An integer graph, as opposed to a trained model (both are safetensors)."""
     from codesign.graph.files import FORMAT
 
@@ -50,7 +50,7 @@ def picture(options: BuildOptions, graph: Graph) -> tuple[np.ndarray, str]:
     if options.image is not None:
         from codesign.data.voc import load_image
 
-        return letterbox(load_image(options.image), height, width).pixels, options.image.name
+        return stretch(load_image(options.image), height, width).pixels, options.image.name
     if "image_seed" in graph.meta:
         from codesign.lower.random_net import calibration_image
 
@@ -61,7 +61,7 @@ def picture(options: BuildOptions, graph: Graph) -> tuple[np.ndarray, str]:
 class LowerStep(Step):
     name = "lower"
     outputs = (GRAPH, IMAGE)
-    sources = ("codesign/lower", "codesign/graph", "codesign/numeric.py", "codesign/data/digits.py", "codesign/nn")
+    sources = ("codesign/build/pictures.py", "codesign/lower", "codesign/graph", "codesign/numeric.py", "codesign/data/digits.py", "codesign/nn")
 
     def inputs(self, context: Context) -> dict[str, str]:
         options = context.options
