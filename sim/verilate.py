@@ -7,10 +7,11 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from codesign.errors import UserError
@@ -133,16 +134,47 @@ def _verilate_command(tools: toolchain.Toolchain, work: Path, waves: bool) -> li
 
 
 def _run(command: list[str], cwd: Path, env: dict[str, str], report: Path) -> None:
+    """The command in a group of its own, which ends when this process does, even of SIGKILL."""
     with open(report, "a") as output:
-        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0
+        )
         try:
-            code = process.wait()
-        except BaseException:  # Ctrl-C: the compiler gets it too, or is told here
-            process.terminate()
-            process.wait()
+            with _watched(process.pid):
+                code = process.wait()
+        except BaseException:  # Ctrl-C reaches this process only
+            _end(process)
             raise
     if code:
         tool = Path(command[0]).name
         raise UserError(
             f"building the simulator failed ({tool} ended with {code}); its output is in {report}"
         )
+
+
+@contextlib.contextmanager
+def _watched(group: int) -> Iterator[None]:
+    """A shell that waits for this process' end of a pipe to close, then ends the group."""
+    script = 'read -r _; kill -s TERM -- "-$1"; sleep 1; kill -s KILL -- "-$1"'
+    watcher = subprocess.Popen(
+        ["/bin/sh", "-c", script, "watcher", str(group)],
+        cwd="/", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        watcher.kill()  # before its pipe closes
+        watcher.wait()
+        if watcher.stdin:
+            watcher.stdin.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
