@@ -28,11 +28,8 @@ class Group:
         return frozenset(node.output for node in self.nodes[:-1])
 
     def split(self) -> list[Group]:
-        """Its nodes as groups of one; the stem and what follows stay together (windows are no tensor)."""
-        return [
-            Group((node,), (min(stage, 1) if self.stages[0] else 0,))
-            for node, stage in zip(self.nodes, self.stages, strict=True)
-        ]
+        """Its nodes as groups of one. A stem keeps stage 1, behind its windows; everything else starts at 0."""
+        return [Group((node,), (self.stages[0] if i == 0 else 0,)) for i, node in enumerate(self.nodes)]
 
 
 def is_pointwise(node: Node) -> bool:

@@ -101,6 +101,12 @@ def test_channel_shuffle_reads_few_planes() -> None:
             assert len(layout.views[node.inputs[0]].planes) <= 2 * ideal + 2, node.name
 
 
+def test_a_stem_too_wide_to_be_fused_with_its_pool_runs_in_two_steps() -> None:
+    graph = random_graph("b", height=64, width=256)
+    config = AcceleratorConfig(spad_words=1024)
+    assert_planned_equals_golden(graph, image_codes(calibration_image(graph)), config, 1)
+
+
 def test_what_does_not_fit_is_refused_with_a_remedy() -> None:
     graph = random_graph("b", height=256, width=256)
     with pytest.raises(UserError, match="spad_words"):
