@@ -71,7 +71,9 @@ class _Planner:
         planes = len(self.layout.views[group.nodes[0].output].planes)
         at, size = 0, planes if is_pointwise(group.nodes[0]) else -(-planes // 2)
         while at < planes:
-            if self._run_part(group, slice(at, at + size), size == 1 or size == planes):
+            # An array layer is never cut by planes: it reads every plane of its input.
+            part = slice(None) if is_pointwise(group.nodes[0]) else slice(at, at + size)
+            if self._run_part(group, part, size in (1, planes)):
                 at += size
             elif size > 1 and size < planes:
                 size = -(-size // 2)

@@ -107,6 +107,16 @@ def test_a_stem_too_wide_to_be_fused_with_its_pool_runs_in_two_steps() -> None:
     assert_planned_equals_golden(graph, image_codes(calibration_image(graph)), config, 1)
 
 
+@pytest.mark.parametrize("words", [512, 1024, 1536])
+def test_array_layers_with_more_input_than_output_planes_fit_a_small_scratchpad(words: int) -> None:
+    graph = random_graph("a", height=32, width=512)
+    config = AcceleratorConfig(spad_words=words)
+    try:
+        assert_planned_equals_golden(graph, image_codes(calibration_image(graph)), config, 1)
+    except UserError as error:
+        assert words == 512 and "spad_words" in str(error)
+
+
 def test_what_does_not_fit_is_refused_with_a_remedy() -> None:
     graph = random_graph("b", height=256, width=256)
     with pytest.raises(UserError, match="spad_words"):
