@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """One AXI4 write port."""
 
-from amaranth import Module, Signal, unsigned
-from amaranth.lib import stream, wiring
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from hw.axi import BEAT_BYTES, DATA_BITS, MAX_OUTSTANDING, OKAY, AxiWrite, Bursts, address_channel
+
+#: One beat of write data; ``strobe`` has a bit for every byte that is written.
+WriteBeat = data.StructLayout({"data": DATA_BITS, "strobe": BEAT_BYTES})
+WriteBeats = stream.Signature(WriteBeat)
 
 
 class WritePort(wiring.Component):
@@ -22,7 +26,7 @@ class WritePort(wiring.Component):
     """
 
     bursts: In(Bursts)
-    beats: In(stream.Signature(unsigned(DATA_BITS)))
+    beats: In(WriteBeats)
     response: Out(1)
     response_last: Out(1)
     response_error: Out(1)
@@ -83,8 +87,8 @@ class WritePort(wiring.Component):
             m.d.comb += lengths.r_en.eq(last)
             m.d.sync += [
                 axi.wvalid.eq(1),
-                wdata.eq(self.beats.payload),
-                wstrb.eq((~self.stop).replicate(BEAT_BYTES)),
+                wdata.eq(self.beats.payload.data),
+                wstrb.eq(Mux(self.stop, 0, self.beats.payload.strobe)),
                 wlast.eq(last),
                 sent.eq(sent + 1),
             ]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, fifo, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from codesign.program.config import AcceleratorConfig
 from codesign.program.registers import Counter
 from hw.array import DotArray
-from hw.pointwise_issue import PIXEL, PointwiseIssue, result_layout
+from hw.pointwise_issue import PointwiseIssue, pixel_layout, result_layout
 from hw.pointwise_loader import PointwiseLoader
 from hw.pointwise_requant import RequantiserBank
 from hw.ports import EngineControl, ParamStream, ScratchpadRead, ScratchpadWrite
@@ -108,8 +108,9 @@ class Pointwise(wiring.Component):
         m.submodules.requests = requests = fifo.SyncFIFO(
             width=len(issue.request.payload), depth=self.REQUESTS
         )
-        m.submodules.pixels = pixels = fifo.SyncFIFO(width=PIXEL.size, depth=self.READS)
-        pixel = Signal(PIXEL)
+        layout = pixel_layout(self._config)
+        m.submodules.pixels = pixels = fifo.SyncFIFO(width=layout.size, depth=self.READS)
+        pixel = Signal(layout)
         m.d.comb += [
             requests.w_data.eq(issue.request.payload),
             requests.w_en.eq(issue.request.valid),
@@ -150,38 +151,37 @@ class Pointwise(wiring.Component):
             bank.hi.eq(loader.job.hi),
             loader.requant_free.eq(bank.free),
         ]
-        names = ("start", "high", "overwrite", "promote", "result")
+        names = ("high", "overwrite", "promote", "result")
         stage = {"valid": self._delay(m, "valid", arrived, DotArray.LATENCY)}
         for name in names:
             stage[name] = self._delay(m, name, pixel[name] & arrived, DotArray.LATENCY)
         m.d.comb += bank.promote.eq(stage["promote"][-1])
-        self._accumulate(m, stage, array, bank)
+        self._accumulate(m, stage, pixel.acc, array, bank)
         done = self._delay(m, "done", stage["result"][-1], self.ACCUMULATE + bank.LATENCY)
         return bank.codes, done[-1]
 
     def _accumulate(
-        self, m: Module, stage: dict[str, list[Signal]], array: DotArray, bank: RequantiserBank
+        self, m: Module, stage: dict[str, list[Signal]], address: Value, array: DotArray, bank: RequantiserBank
     ) -> None:
         """Read with the sum's last stage, add, write a cycle later: an address may come again after three
-        cycles."""
+        cycles (`PointwiseIssue.HAZARD` pixels between)."""
         config = self._config
         row = data.ArrayLayout(signed(config.acc_bits), config.array_out)
         m.submodules.accumulators = memory = Memory(shape=row, depth=config.acc_depth, init=[])
         read, write = memory.read_port(), memory.write_port()
-        position = Signal(range(config.acc_depth), reset_less=True)  # of the pixel after this one
-        read_valid, read_start = stage["valid"][-2], stage["start"][-2]
-        at, at_next = Signal.like(position), Signal.like(position)
+        addresses = [address]  # as late as `stage`
+        for cycle in range(DotArray.LATENCY + self.ACCUMULATE):
+            addresses.append(Signal.like(address, name=f"acc{cycle + 1}", reset_less=True))
+            m.d.sync += addresses[-1].eq(addresses[-2])
         sums, valid = Signal(row, reset_less=True), Signal()
-        m.d.comb += [read.addr.eq(Mux(read_start, 0, position)), read.en.eq(read_valid)]
-        with m.If(read_valid):
-            m.d.sync += [position.eq(read.addr + 1), at.eq(read.addr)]
-        m.d.sync += [valid.eq(stage["valid"][-1]), at_next.eq(at)]
+        m.d.comb += [read.addr.eq(addresses[DotArray.LATENCY - 1]), read.en.eq(stage["valid"][-2])]
+        m.d.sync += valid.eq(stage["valid"][-1])
         with m.If(stage["valid"][-1]):
             for o in range(config.array_out):
                 term = Mux(stage["high"][-1], array.sums[o] << 4, array.sums[o])
                 before = Mux(stage["overwrite"][-1], 0, read.data[o])
                 m.d.sync += sums[o].eq(before + term)
-        m.d.comb += [write.addr.eq(at_next), write.data.eq(sums), write.en.eq(valid), bank.acc.eq(sums)]
+        m.d.comb += [write.addr.eq(addresses[-1]), write.data.eq(sums), write.en.eq(valid), bank.acc.eq(sums)]
 
     def _write_back(self, m: Module, results: fifo.SyncFIFO, codes: Signal, codes_valid: Signal) -> None:
         """Join codes with where they go; the end of an instruction retires it."""

@@ -4,7 +4,7 @@ lies."""
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal, Value, signed, unsigned
+from amaranth import Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,19 +17,23 @@ INSTRUCTION = instruction(isa.Opcode.POINTWISE)
 SAFE_BITS = 8  # a scratchpad has at least 256 words
 COORDINATE = signed(16)  # -4096 + 4095 * 4 + 7 is the farthest
 
-#: What travels with every pixel to the array, in request order.
-PIXEL = data.StructLayout(
-    {
-        "pad": 1,  # outside the image: the code z_in instead of the word read
-        "z_in": signed(8),
-        "start": 1,  # first pixel of a pass: swap weights, accumulator address 0
-        "high": 1,  # pass with the high halves of 8-bit weights
-        "release": 1,  # with start: this pass is the last that needs the shadow tile
-        "promote": 1,  # first pixel of an instruction with `last`: its requantisation becomes active
-        "overwrite": 1,
-        "result": 1,  # has an entry in the list of results
-    }
-)
+
+
+def pixel_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """What travels with every pixel to the array, in request order."""
+    return data.StructLayout(
+        {
+            "pad": 1,  # outside the image: the code z_in instead of the word read
+            "z_in": signed(8),
+            "start": 1,  # first pixel of a pass: swap weights
+            "high": 1,  # pass with the high halves of 8-bit weights
+            "release": 1,  # with start: this pass is the last that needs the shadow tile
+            "promote": 1,  # first pixel of an instruction with `last`: its requantisation becomes active
+            "overwrite": 1,
+            "result": 1,  # has an entry in the list of results
+            "acc": range(config.acc_depth),  # accumulator address
+        }
+    )
 
 
 def result_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -41,16 +45,17 @@ def result_layout(config: AcceleratorConfig) -> data.StructLayout:
 
 
 class PointwiseIssue(wiring.Component):
-    """Walks an instruction pixel by pixel: for every pixel a read address, a `PIXEL`, and perhaps a result
-    entry.
+    """Walks an instruction pixel by pixel: for every pixel a read address, a `pixel_layout`, and perhaps a
+    result entry.
 
     One pixel a cycle. The next instruction waits in a register of its own, its first address already
     computed, so that no cycle is lost between passes or instructions. A pixel goes out when its address, its
-    `PIXEL` and its result have room and, at the start of a pass, the weight tile is there. Padded taps read
+    pixel and its result have room and, at the start of a pass, the weight tile is there. Padded taps read
     some word in range, so that words and pixels stay one to one.
 
-    A pass of fewer than `HAZARD` pixels would meet its own accumulators still on their way to memory; the
-    pass after it waits until every pixel has reached the array.
+    A pixel that adds to an accumulator of one of the `HAZARD` pixels before it would miss their sum, still on its
+    way to memory; it waits until every pixel has reached the array. Only passes of at most two pixels, and
+    instructions that begin where another one has just ended, ever do.
 
     Left out: tokens (the gate stands in front) and any check of the instruction's fields.
 
@@ -58,13 +63,13 @@ class PointwiseIssue(wiring.Component):
     -------
     instruction, idle: the accepted instructions; ``idle`` says that the weights side can take one as well.
     request: read addresses.
-    pixel, pixel_valid, pixel_room, pixel_empty: the `PIXEL` list, pushed with ``pixel_valid``.
+    pixel, pixel_valid, pixel_room, pixel_empty: the list of pixels, pushed with ``pixel_valid``.
     result, result_valid, result_room: the list of results, likewise.
     tile_ready, claim: the tile of the next pass is in the shadow; ``claim`` takes it.
     activity: `Counter`, IDLE when there is nothing to issue.
     """
 
-    HAZARD = 3
+    HAZARD = 2
 
     def __init__(self, config: AcceleratorConfig):
         super().__init__(
@@ -72,7 +77,7 @@ class PointwiseIssue(wiring.Component):
                 "instruction": In(stream.Signature(unsigned(isa.INSTRUCTION_BITS))),
                 "idle": In(1),
                 "request": Out(stream.Signature(unsigned(ADDRESS_BITS))),
-                "pixel": Out(PIXEL),
+                "pixel": Out(pixel_layout(config)),
                 "pixel_valid": Out(1),
                 "pixel_room": In(1),
                 "pixel_empty": In(1),
@@ -102,6 +107,7 @@ class PointwiseIssue(wiring.Component):
         self._col, self._row, self._kx, self._ky, self._plane = (
             Signal(12, name=name, reset_less=True) for name in ("col", "row", "kx", "ky", "plane")
         )
+        self._acc = Signal(range(config.acc_depth), reset_less=True)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -112,7 +118,7 @@ class PointwiseIssue(wiring.Component):
         self._describe(m, last_tap, final)
 
         tile_missing = start & ~self.tile_ready
-        hazard = start & self._tiny(m, last_pixel) & ~self.pixel_empty
+        hazard = self._recent(m) & ~self.pixel.overwrite & ~self.pixel_empty
         room = self.request.ready & self.pixel_room & (self.result_room | ~self.pixel.result)
         m.d.comb += [
             self._fire.eq(self._now_valid & room & ~tile_missing & ~hazard),
@@ -155,6 +161,7 @@ class PointwiseIssue(wiring.Component):
             m.d.sync += [at.eq(waiting.x0) for at in (self._x, self._x_tap)]
             m.d.sync += [at.eq(waiting.y0) for at in (self._y, self._y_tap)]
             m.d.sync += [n.eq(0) for n in (self._col, self._row, self._kx, self._ky, self._plane)]
+            m.d.sync += self._acc.eq(waiting.acc_base)
             m.d.sync += [self._high.eq(waiting.w8), self._start.eq(1), self._first_pass.eq(1)]
         with m.Elif(finish):
             m.d.sync += self._now_valid.eq(0)
@@ -174,6 +181,7 @@ class PointwiseIssue(wiring.Component):
                 self._col.eq(self._col + 1),
                 self._x.eq(self._x + now.stride),
                 self._out_at.eq(self._out_at + 1),
+                self._acc.eq(self._acc + 1),
             ]
             with m.If(last_col):
                 out_row_at = self._out_row_at + now.dst_pitch
@@ -182,7 +190,7 @@ class PointwiseIssue(wiring.Component):
                 m.d.sync += [self._row_at.eq(self._row_at + self._row_step())]
                 m.d.sync += [self._out_at.eq(out_row_at), self._out_row_at.eq(out_row_at)]
             with m.If(last_pixel):
-                m.d.sync += [self._row.eq(0), self._first_pass.eq(0)]
+                m.d.sync += [self._row.eq(0), self._first_pass.eq(0), self._acc.eq(now.acc_base)]
                 m.d.sync += [self._y.eq(self._y_tap), self._row_at.eq(self._tap_at)]
                 m.d.sync += [self._out_at.eq(now.dst), self._out_row_at.eq(now.dst)]
                 m.d.sync += self._high.eq(now.w8 & ~self._high)
@@ -225,7 +233,7 @@ class PointwiseIssue(wiring.Component):
         return Mux(now.up, Mux(now.stride[0], Mux(self._y[0], now.pitch, 0), full >> 1), full)
 
     def _describe(self, m: Module, last_pass: Value, final: Value) -> None:
-        """Address, `PIXEL` and result entry of the present pixel."""
+        """Address, pixel and result entry of the present step."""
         now, pixel, result = self._now, self.pixel, self.result
         outside = (self._y < 0) | (self._y >= now.in_h) | (self._x < 0) | (self._x >= now.in_w)
         address = Signal(ADDRESS_BITS)
@@ -241,6 +249,7 @@ class PointwiseIssue(wiring.Component):
             pixel.promote.eq(self._start & self._first_pass & now.last),
             pixel.overwrite.eq(self._first_pass & now.first),
             pixel.result.eq(last_pass & (now.last | final)),
+            pixel.acc.eq(self._acc),
             result.addr.eq(self._out_at),
             result.mask.eq(now.dst_mask),
             result.group.eq(now.dst_group),
@@ -249,11 +258,12 @@ class PointwiseIssue(wiring.Component):
             result.index.eq(now.index),
         ]
 
-    def _tiny(self, m: Module, last_pixel: Value) -> Signal:
-        """Whether the pass before had fewer than `HAZARD` pixels."""
-        before, tiny = Signal(range(self.HAZARD)), Signal()
-        with m.If(self._fire):
-            m.d.sync += before.eq(Mux(before == self.HAZARD - 1, before, before + 1))
-            with m.If(last_pixel):
-                m.d.sync += [before.eq(0), tiny.eq(before < self.HAZARD - 1)]
-        return tiny
+    def _recent(self, m: Module) -> Value:
+        """Whether one of the last `HAZARD` pixels had the present one's accumulator."""
+        same, before = Const(0), self._acc
+        for back in range(self.HAZARD):
+            earlier = Signal.like(self._acc, name=f"acc_{back + 1}_before")
+            with m.If(self._fire):
+                m.d.sync += earlier.eq(before)
+            same, before = same | (earlier == self._acc), earlier
+        return same

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth import Module, Signal
+from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from codesign.program.config import AcceleratorConfig
 from codesign.program.isa import Fault, Opcode
 from codesign.program.registers import Counter
-from hw.axi import DATA_BITS, Bursts
+from hw.axi import BEAT_BYTES, DATA_BITS, Bursts
+from hw.axi_write import WriteBeats
 from hw.bursts import BurstSplitter
 from hw.layouts import instruction
 from hw.ports import EngineControl, ScratchpadRead
@@ -22,10 +23,10 @@ UNANSWERED = 8  #: instructions that may wait for their write responses
 
 
 class Store(wiring.Component):
-    """Copies rows of words from the scratchpad to DRAM.
+    """Copies rows of words from the scratchpad to DRAM, the bytes of each that ``lane_mask`` names.
 
     Throughput is one beat a cycle; the next instruction starts while the responses of earlier ones are
-    outstanding. Faults: an empty transfer, an address beyond the scratchpad, an AXI error. It does not join
+    outstanding, one with another mask only when the words before it have been sent. Faults: an empty transfer, an address beyond the scratchpad, an AXI error. It does not join
     contiguous rows.
 
     Parameters: ``config``. Members: ``control``, ``read`` (scratchpad), ``bursts`` and ``beats`` (write
@@ -39,7 +40,7 @@ class Store(wiring.Component):
                 "control": Out(EngineControl()),
                 "read": Out(ScratchpadRead(config)),
                 "bursts": Out(Bursts),
-                "beats": Out(stream.Signature(unsigned(DATA_BITS))),
+                "beats": Out(WriteBeats),
                 "response": In(1),
                 "response_last": In(1),
                 "response_error": In(1),
@@ -58,12 +59,17 @@ class Store(wiring.Component):
             instruction(Opcode.STORE), control.instruction.payload[: instruction(Opcode.STORE).size]
         )
         empty, accept = Signal(), Signal()
+        self._mask = Signal(self._config.lanes, reset_less=True)  # of the words between scratchpad and write port
+        self._moving = Signal()
+        same_mask = Signal()
         walk = walker.command.payload
         m.d.comb += [
             empty.eq((transfer.rows == 0) | (transfer.row_words == 0)),
             control.instruction.ready.eq(
                 splitter.command.ready & walker.command.ready & unanswered.w_rdy & ~empty
+                & (same_mask | ~self._moving)
             ),
+            same_mask.eq(transfer.lane_mask[: self._config.lanes] == self._mask),
             accept.eq(control.instruction.valid & control.instruction.ready),
             splitter.command.valid.eq(accept),
             splitter.command.payload.address.eq(self.base + transfer.dram_addr),
@@ -82,6 +88,8 @@ class Store(wiring.Component):
             control.retire.eq(self.response & self.response_last),
             control.retire_index.eq(unanswered.r_data),
         ]
+        with m.If(accept):
+            m.d.sync += self._mask.eq(transfer.lane_mask)
         wiring.connect(m, splitter.bursts, wiring.flipped(self.bursts))
         sent = self._move(m, walker, words)
         self._report(m, walker, unanswered, sent)
@@ -108,7 +116,9 @@ class Store(wiring.Component):
             words.w_en.eq(self.read.valid),
             words.w_data.eq(self.read.data),
             self.beats.valid.eq(words.r_rdy),
-            self.beats.payload.eq(words.r_data.word_select(part, DATA_BITS)),
+            self.beats.payload.data.eq(words.r_data.word_select(part, DATA_BITS)),
+            self.beats.payload.strobe.eq(self._mask.word_select(part, BEAT_BYTES)),
+            self._moving.eq(walker.steps.valid | (room != BUFFER)),
             sent.eq(self.beats.valid & self.beats.ready),
             popped.eq(sent & (part == parts - 1)),
             words.r_en.eq(popped),

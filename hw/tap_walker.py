@@ -72,6 +72,7 @@ class TapWalker(wiring.Component):
         self._job = Signal(JOB, reset_less=True)
         self._active = Signal()
         self._half = Signal()
+        self._ring = Signal(12, reset_less=True)  # the bits of a stored row's number that its place depends on
         self._valid = Signal(3)  # of the stages behind the walk, before the output register
         self._move = Signal()  # the pipeline advances
         self._order = Signal(_ORDER)
@@ -111,6 +112,7 @@ class TapWalker(wiring.Component):
                 self._kx.eq(0),
                 self._order.tap.eq(0),
                 self._half.eq(self._half ^ mac),
+                *(bit.eq((job.ring == 0) | (job.ring > i)) for i, bit in enumerate(self._ring)),
             ]
 
     def _walk(self, m: Module, step: Signal) -> None:
@@ -165,7 +167,7 @@ class TapWalker(wiring.Component):
         s3_outside = Signal(reset_less=True)
         s3_order = Signal(_ORDER, reset_less=True)
         m.d.sync += [
-            s3_row.eq(Mux(job.up, s2_y[1:13], s2_y[:12]) * job.pitch),
+            s3_row.eq((Mux(job.up, s2_y[1:13], s2_y[:12]) & self._ring) * job.pitch),
             s3_x.eq(Mux(job.up, s2_x[1:13], s2_x[:12])),
             s3_outside.eq((s2_y < 0) | (s2_y >= job.in_h) | (s2_x < 0) | (s2_x >= job.in_w)),
             s3_order.eq(s2_order),

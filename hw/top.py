@@ -149,7 +149,9 @@ class Accelerator(wiring.Component):
         """Queue and gate in front of an engine; the answer is what the control block watches there."""
         name, control = self._config.engines[number], self.engines[number].control
         opcode = (Opcode.LOAD, Opcode.STORE, Opcode.POINTWISE, Opcode.DEPTHWISE)[min(number, 3)]
-        queue = InstructionQueue(instruction(opcode).size, self._config.queue_depth)
+        used = instruction(opcode)
+        bits = used["lane_mask"].offset if opcode == Opcode.LOAD else used.size  # a load has no use for its last field
+        queue = InstructionQueue(bits, self._config.queue_depth)
         gate = TokenGate(len(self.engines))
         unfinished = SyncFIFO(width=16, depth=UNFINISHED)
         m.submodules[f"{name}_queue"], m.submodules[f"{name}_gate"] = core(queue), gate

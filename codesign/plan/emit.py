@@ -63,6 +63,7 @@ class Emitter:
             "spad_stride": buffer.width,
             "rows": 1,  # whole rows lie one after the other on both sides: one run, longest bursts
             "row_words": (stop - first) * buffer.width,
+            "lane_mask": (1 << self.config.lanes) - 1,
         }
         dram = Access("dram", start, start + (stop - first) * buffer.width, not loading)
         self._append(opcode, values, node, [dram, buffer.access(first, stop, loading)], None)

@@ -70,12 +70,16 @@ class Emulator:
             if v["opcode"] == isa.Opcode.LOAD:
                 self.spad[word : word + size] = dram
             else:
-                dram[:] = self.spad[word : word + size]
+                kept = [lane for lane in range(lanes) if v["lane_mask"] >> lane & 1]
+                dram[:, kept] = self.spad[word : word + size, kept]
 
     def _read(self, v: dict, y: np.ndarray, x: np.ndarray, src: int, pixels: int = 1) -> np.ndarray:
         """Words at logical coordinates, ``z_in`` outside; ``pixels`` per word for packed images."""
         inside = (y >= 0) & (y < v["in_h"]) & (x >= 0) & (x < v["in_w"])
-        address = src + (y >> v["up"]) * v["pitch"] + (x >> v["up"]) // pixels
+        row = y >> v["up"]
+        if v.get("ring"):
+            row = row & ((1 << v["ring"]) - 1)
+        address = src + row * v["pitch"] + (x >> v["up"]) // pixels
         words = self.spad[np.where(inside, address, 0) % (1 << 16)]
         return np.where(inside[..., None], words, np.int8(v["z_in"]))
 
@@ -112,6 +116,7 @@ class Emulator:
         )
         y, x = self._grid(v)
         acc = np.zeros((c.array_out, v["rows"] * v["cols"]), np.int64)
+        region = slice(v["acc_base"], v["acc_base"] + acc.shape[1])
         for plane in range(v["planes"]):
             for ky in range(v["kh"]):
                 for kx in range(v["kw"]):
@@ -119,8 +124,8 @@ class Emulator:
                     flat = words.reshape(-1, c.lanes).astype(np.float64)
                     acc += (weights[plane, ky, kx].astype(np.float64) @ flat.T).astype(np.int64)
         if not v["first"]:
-            acc += self._acc[:, : acc.shape[1]]
-        self._acc[:, : acc.shape[1]] = acc
+            acc += self._acc[:, region]
+        self._acc[:, region] = acc
         if v["last"]:
             used = np.array([i for i in range(c.array_out) if v["dst_mask"] >> i & 1])
             codes = self._requant(v, raw[:head], acc)
@@ -173,6 +178,7 @@ class Emulator:
     def _pixel(self, v: dict, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         per_word = self._config.lanes // 4
         words = self._read(v, y, x, v["src"], per_word).reshape(*y.shape, per_word, 4)
-        picked = np.take_along_axis(words, (x % per_word)[..., None, None], axis=2)[..., 0, :3]
+        place = (x >> v["up"]) % per_word
+        picked = np.take_along_axis(words, place[..., None, None], axis=2)[..., 0, :3]
         inside = (y >= 0) & (y < v["in_h"]) & (x >= 0) & (x < v["in_w"])
         return np.where(inside[..., None], (picked.view(np.uint8) ^ 0x80).view(np.int8), np.int8(v["z_in"]))

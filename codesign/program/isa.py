@@ -88,6 +88,7 @@ TRANSFER: tuple[tuple[str, int], ...] = (  # LOAD and STORE: rows x row_words wo
     ("spad_stride", 16),  # words from row to row
     ("rows", 16),
     ("row_words", 16),
+    ("lane_mask", 32),  # STORE: bytes of each word that are written, bit i = lane i; LOAD ignores it
 )
 
 POINTWISE: tuple[tuple[str, int], ...] = (
@@ -96,7 +97,7 @@ POINTWISE: tuple[tuple[str, int], ...] = (
     ("planes", 12),  # input planes of `lanes` channels
     ("plane_stride", 16),  # words from plane to plane
     ("pitch", 12),  # words from input row to input row
-    ("rows", 12),  # output region; rows * cols <= acc_depth
+    ("rows", 12),  # output region; acc_base + rows * cols <= acc_depth
     ("cols", 12),
     ("y0", -13),  # input row read by output row 0, tap 0 (in logical, upsampled coordinates)
     ("x0", -13),
@@ -109,7 +110,8 @@ POINTWISE: tuple[tuple[str, int], ...] = (
     ("z_in", -8),
     ("w8", 1),  # 8-bit weights: two passes each
     ("first", 1),  # first pass overwrites the accumulators, otherwise it adds to them
-    ("last", 1),  # last pass is requantised and written
+    ("last", 1),  # last pass is requantised and written; the sums stay in the accumulators
+    ("acc_base", 12),  # accumulator of the region's first pixel
     ("dst", 16),  # word address of the output region's first pixel
     ("dst_pitch", 12),
     ("dst_group", 3),  # which `array_out` lanes of the word are written
@@ -132,6 +134,7 @@ DEPTHWISE: tuple[tuple[str, int], ...] = (
     ("kh", 3),
     ("kw", 3),
     ("up", 1),
+    ("ring", 4),  # stored row r of the source lies in row r modulo 2**ring; 0: no ring
     ("z_in", -8),
     ("w8", 1),
     ("mode", 2),

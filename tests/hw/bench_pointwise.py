@@ -67,6 +67,19 @@ async def every_instruction_alone_retires_after_its_last_write(dut):
             assert bench.monitor.retired[-1][0] > bench.pad.writes[-1].cycle
 
 
+@cocotb.test(skip="jobs" not in parameters())
+async def tiny_regions_side_by_side_or_overlapping(dut):
+    """One to three pixels whose accumulators touch, overlap or are the same again, with and without `first`."""
+    await start(dut)
+    bench, rng = Bench(dut, parameters()["pace"]), random_source("tiny")
+    jobs = [bench.jobs.job(rows=4, cols=8, first=1)]  # the model starts with sums of 0
+    for _ in range(parameters()["jobs"]):
+        shape = {"rows": 1, "cols": rng.randint(1, 3), "planes": rng.randint(1, 3), "kh": 1, "kw": 1, "w8": 0}
+        ends = {"first": rng.randint(0, 1), "last": rng.randint(0, 1)}
+        jobs.append(bench.jobs.job(**shape, **ends, acc_base=rng.randint(20, 23)))
+    await bench.run(jobs)
+
+
 @cocotb.test(skip="throughput" not in parameters())
 async def pixels_follow_each_other_without_a_bubble(dut):
     """Enough pixels a pass for its weights: bubbles only before an instruction's first pixel."""

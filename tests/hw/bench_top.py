@@ -90,7 +90,7 @@ class Host:
             at = at if at + rows * words <= self.config.spad_words // 2 else 0
             load = dict(dram_addr=IMAGE + source, dram_stride=stride * bytes_, spad_addr=at)
             store = dict(dram_addr=RESULT + target, dram_stride=back * bytes_, spad_addr=at)
-            shape = dict(spad_stride=words, rows=rows, row_words=words)
+            shape = dict(spad_stride=words, rows=rows, row_words=words, lane_mask=(1 << 32) - 1)
             program.append(encode(Opcode.LOAD, dict(load, **shape, engine=Engine.LOAD, wait1=number)))
             loads += 1
             program.append(encode(Opcode.STORE, dict(store, **shape, engine=Engine.STORE, wait0=loads)))
@@ -108,9 +108,9 @@ class Host:
 
 
 def transfer(opcode: Opcode, **fields: int) -> bytes:
-    """A load or store of four words with a few fields given."""
+    """A load or store of four words, all lanes, with a few fields given."""
     engine = Engine.LOAD if opcode == Opcode.LOAD else Engine.STORE
-    usual = dict(engine=engine, dram_addr=IMAGE, rows=1, row_words=4)
+    usual = dict(engine=engine, dram_addr=IMAGE, rows=1, row_words=4, lane_mask=(1 << 32) - 1)
     return encode(opcode, usual | fields)
 
 

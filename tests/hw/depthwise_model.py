@@ -72,6 +72,7 @@ def fetch(f: dict[str, int], codes: np.ndarray, oy: int, ox: int, ky: int, kx: i
     if not (0 <= y < f["in_h"] and 0 <= x < f["in_w"]):
         return None
     y, x = y >> f["up"], x >> f["up"]
+    y = y % 2 ** f["ring"] if f.get("ring") else y
     pixels = codes.shape[1] // 4
     if f["mode"] == Mode.WINDOW:
         return codes[(f["src"] + y * f["pitch"] + x // pixels) % 65536].reshape(pixels, 4)[x % pixels]
@@ -101,6 +102,7 @@ def random_work(rng: random.Random, lanes: int, **fixed: Any) -> Work:
     f["deform"] = rng.choice([Deform.NONE, Deform.SQUARE, Deform.PAIRS])
     f["kh"], f["kw"] = rng.choice([(3, 3), (3, 3), (1, 1), (5, 5), (7, 7), (2, 3), (1, 5), (4, 1), (6, 2)])
     f["w8"], f["up"], f["stride"] = rng.randrange(2), rng.randrange(2), rng.choice([1, 1, 2, 4])
+    f["ring"] = rng.choice([0, 0, 1, 2, 3, 4])
     f |= {k: v for k, v in fixed.items()}
     taps = f["kh"] * f["kw"]
     limit = {Deform.PAIRS: lanes // 2, Deform.SQUARE: 49, Deform.NONE: 49}[Deform(f["deform"])]

@@ -48,7 +48,7 @@ class PointwiseModel:
 
     def run(self, job: Job) -> None:
         f, first = job.fields, job.fields["first"]
-        count = f["rows"] * f["cols"]
+        region = slice(f["acc_base"], f["acc_base"] + f["rows"] * f["cols"])
         for plane in range(f["planes"]):
             for ky in range(f["kh"]):
                 for kx in range(f["kw"]):
@@ -59,7 +59,7 @@ class PointwiseModel:
                     )
                     for scale, half in halves:
                         sums = scale * (taps @ half.T.astype(np.int64))
-                        self.sums[:count] = sums if first else self.sums[:count] + sums
+                        self.sums[region] = sums if first else self.sums[region] + sums
                         first = 0
         bits = self.config.acc_bits
         half = 1 << (bits - 1)
@@ -80,8 +80,8 @@ class PointwiseModel:
     def _write(self, job: Job) -> None:
         f = job.fields
         multiplier, shift, bias = (np.array(column, np.int64) for column in zip(*job.requant, strict=True))
-        count = f["rows"] * f["cols"]
-        codes = requantise(self.sums[:count].T, multiplier, bias, shift, f["z_out"], f["lo"], f["hi"])
+        sums = self.sums[f["acc_base"] :][: f["rows"] * f["cols"]]
+        codes = requantise(sums.T, multiplier, bias, shift, f["z_out"], f["lo"], f["hi"])
         for oy in range(f["rows"]):
             for ox in range(f["cols"]):
                 word = self.memory[(f["dst"] + oy * f["dst_pitch"] + ox) % ADDRESSES]
@@ -99,14 +99,29 @@ class Jobs:
         self.index = rng.randrange(1 << 15)
 
     def sequence(self, count: int, **fixed: int) -> list[Job]:
-        """About ``count`` jobs; some outputs are split over several instructions with first and last."""
+        """About ``count`` jobs; some outputs are split over several instructions with first and last, some of those
+        turn by turn with neighbours in the accumulators, and some sums are written a second time."""
         jobs: list[Job] = []
         while len(jobs) < count:
             parts = self.rng.choice([1, 1, 1, 2, 3])
             shape = self._region() | fixed
+            bases = self._bases(shape["rows"] * shape["cols"])
             for part in range(parts):
-                jobs.append(self.job(**shape, first=int(part == 0), last=int(part == parts - 1)))
+                ends = {"first": int(part == 0), "last": int(part == parts - 1)}
+                jobs += [self.job(**shape, **ends, acc_base=base) for base in bases]
+            jobs += [self._again(shape, base) for base in bases if self.rng.random() < 0.3]
         return jobs
+
+    def _bases(self, size: int) -> list[int]:
+        """Accumulators of one region anywhere, or of up to three side by side."""
+        room = self.config.acc_depth - size
+        start = self.rng.choice([0, room, self.rng.randint(0, room)])
+        return [base for base in range(start, start + self.rng.choice([1, 3]) * size, size) if base <= room]
+
+    def _again(self, shape: dict[str, int], base: int) -> Job:
+        """Requantises what the region's accumulators still hold: one plane, all weights zero."""
+        job = self.job(**shape | {"planes": 1, "kh": 1, "kw": 1}, first=0, last=1, acc_base=base)
+        return Job(job.fields, np.zeros_like(job.weights), job.requant)
 
     def _region(self) -> dict[str, int]:
         limit = self.rng.choice([2, 3, 6, 40, min(100, self.config.acc_depth)])
@@ -120,7 +135,7 @@ class Jobs:
             "index": self.index & 0xFFFF, "planes": tall, "rows": 1, "cols": 1, "y0": rng.randint(-4, 6),
             "x0": rng.randint(-4, 6), "in_h": rng.randint(1, 24), "in_w": rng.randint(1, 24),
             "stride": rng.choice([1, 1, 2, 4]), "kh": kernel[0], "kw": kernel[1], "up": rng.choice([0, 0, 1]),
-            "z_in": rng.randint(-128, 127), "w8": rng.choice([0, 0, 1]), "first": 1, "last": 1,
+            "z_in": rng.randint(-128, 127), "w8": rng.choice([0, 0, 1]), "first": 1, "last": 1, "acc_base": 0,
             "dst_group": rng.randrange(config.groups), "dst_mask": rng.getrandbits(config.array_out),
             "z_out": rng.randint(-128, 127), "pitch": rng.randint(1, 30), "plane_stride": rng.randint(0, 99),
         }  # fmt: skip

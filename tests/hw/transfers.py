@@ -23,11 +23,13 @@ class Transfer:
     spad_stride: int
     rows: int
     words: int
+    lane_mask: int = (1 << 32) - 1
 
     def encode(self, opcode: Opcode) -> int:
         """The instruction as the engine gets it."""
         names = dict(dram_addr=self.dram, dram_stride=self.dram_stride, spad_addr=self.spad)
         names |= dict(spad_stride=self.spad_stride, rows=self.rows, row_words=self.words, index=self.index)
+        names |= dict(lane_mask=self.lane_mask)
         return int.from_bytes(encode(opcode, names), "little")
 
     def moves(self, size: int) -> list[tuple[int, int]]:
@@ -52,14 +54,16 @@ class Transfer:
 
 
 def random_transfers(rng: random.Random, count: int, spad_words: int, size: int) -> list[Transfer]:
-    """Rectangles anywhere in the scratchpad, in DRAM one behind the other; indices are random."""
-    found, at = [], 0
+    """Rectangles anywhere in the scratchpad, in DRAM one behind the other; indices are random, and for some so are
+    the lanes."""
+    found, at, mask = [], 0, (1 << 32) - 1
     for index in rng.sample(range(1 << 16), count):
         rows, words = rng.randint(1, 5), rng.choice(WIDTHS)
         stride, apart = words + rng.choice((0, 0, 1, 6)), words + rng.choice((0, 0, 1, 3, 10))
         spad = rng.randrange(spad_words - (rows - 1) * stride - words + 1)
         at += rng.randrange(6) * size
-        found.append(Transfer(index, at, apart * size, spad, stride, rows, words))
+        mask = rng.choice((mask, (1 << 32) - 1, rng.getrandbits(32), 0xFFFF0000))
+        found.append(Transfer(index, at, apart * size, spad, stride, rows, words, mask))
         at += rows * apart * size
     return found
 

@@ -29,8 +29,8 @@ def library() -> Path:
     return verilate.build(verilog(CONFIG, monitors=True), CONFIG)
 
 
-def copy(blocks: int, **change: int) -> list[bytes]:
-    """Load ``blocks`` blocks of 8 rows x 32 words, and store each when it is there."""
+def copy(blocks: int, mask: int = 0xFFFF, **change: int) -> list[bytes]:
+    """Load ``blocks`` blocks of 8 rows x 32 words, and store each, the lanes of ``mask``, when it is there."""
     rows, words = 8, 32
     program = []
     for block in range(blocks):
@@ -41,7 +41,7 @@ def copy(blocks: int, **change: int) -> list[bytes]:
             isa.encode(Opcode.LOAD, place | {"engine": Engine.LOAD, "dram_addr": SOURCE + at} | change)
         )
         wait = {"engine": Engine.STORE, "dram_addr": TARGET + at, "wait0": block + 1}
-        program.append(isa.encode(Opcode.STORE, place | wait))
+        program.append(isa.encode(Opcode.STORE, place | {"lane_mask": mask} | wait))
     return [*program, isa.encode(Opcode.HALT, {})]
 
 
@@ -82,6 +82,15 @@ def test_copies_are_exact_under_any_stalls(library: Path, stall: float, seed: in
     traffic = device.traffic()
     assert traffic[0].read_bytes == traffic[0].write_bytes == 8 * 256 * CONFIG.word_bytes
     assert traffic[1].read_bytes == 17 * isa.INSTRUCTION_BYTES
+
+
+def test_a_lane_mask_leaves_the_other_bytes(library: Path) -> None:
+    device = run(library, copy(2, mask=0x8421), stall=0.3, seed=4)
+    assert device.register_read(Register.STATUS) == 2
+    size = 2 * 256 * CONFIG.word_bytes
+    lanes = (0x8421 >> np.arange(CONFIG.lanes) & 1).astype(bool)
+    source, target = (device.buffer[at : at + size].reshape(-1, CONFIG.lanes) for at in (SOURCE, TARGET))
+    assert np.array_equal(target, np.where(lanes, source, 0))
 
 
 def test_loads_and_stores_overlap_at_the_ports_rate(library: Path) -> None:
