@@ -19,13 +19,13 @@ _CYCLES = 320  #: cycles of a trial
 _TRIALS = 2  #: trials with different relative positions
 _BURST = 32  #: pixels after which the pointwise engine may pause
 HALVES = 2  #: of a word, to which the phase of packed reads is known
-_OUTSIDE = -1  #: a tap that reads nothing
+_NO_READ = -1  #: the bank of a tap that reads nothing
 
 
 class Gather(NamedTuple):
     """A depthwise instruction's access pattern; ``cycles`` a pixel when no read waits."""
 
-    cycles: int
+    cycles: float
     mode: int
     kh: int
     kw: int
@@ -39,6 +39,8 @@ class Gather(NamedTuple):
     left: int  # taps of the first pixel's row that lie outside
     right: int  # likewise of the last one's
     pixel_bits: int  # of a packed word
+    reuse: bool = False  # reads what the pixel before did not read
+    group: bool = False  # taps of a row that lie in one packed word are one
     phase: int = 0  # WINDOW: which half of which bank it reads when the trial begins
 
 
@@ -51,38 +53,48 @@ class Stream(NamedTuple):
 
 
 def _taps(banks: int, g: Gather, rnd: random.Random, pixels: int) -> list[tuple[int, bool, bool]]:
-    """(bank or `_OUTSIDE`, the lanes get it, it ends its pixel) of every read in order, from a random pixel of a row on."""
+    """(bank or `_NO_READ`, the lanes get it, it ends its pixel) of every read in order, from a random pixel of a row on."""
     base, col, out = rnd.randrange(banks), rnd.randrange(g.cols), []
     if g.mode == isa.Mode.WINDOW:
         base, half = divmod(g.phase, HALVES)
         col = (half << g.pixel_bits) // (HALVES * g.stride) + 1
     width = (g.cols - 1) * g.stride + g.kw - g.left - g.right
-    for _ in range(pixels):
+    for number in range(pixels):
         if g.deformed:
             out.append((rnd.randrange(banks), False, False))
-        for tap in range(g.kh * g.kw):
-            ky, kx = divmod(tap, g.kw)
-            x = col * g.stride + kx - g.left
-            if not 0 <= x < width:
-                bank = _OUTSIDE
-            elif g.deformed:
-                bank = rnd.randrange(banks)
-            else:
-                step = x >> (g.pixel_bits if g.mode == isa.Mode.WINDOW else g.up)
-                bank = (base + (ky >> g.up) * g.pitch + step) % banks
-            out.append((bank, True, tap == g.kh * g.kw - 1))
+        start = col * g.stride - g.left
+        columns = _columns(g, start)
+        for ky in range(g.kh):
+            for kx in columns:
+                x = start + kx
+                if not 0 <= x < width or (g.reuse and number and col and kx + g.stride < g.kw):
+                    bank = _NO_READ
+                elif g.deformed:
+                    bank = rnd.randrange(banks)
+                else:
+                    step = x >> (g.pixel_bits if g.mode == isa.Mode.WINDOW else g.up)
+                    bank = (base + (ky >> g.up) * g.pitch + step) % banks
+                out.append((bank, True, ky == g.kh - 1 and kx == columns[-1]))
         col += 1
         if col == g.cols:
             col, base = 0, base + g.pitch * g.stride
     return out
 
 
+def _columns(g: Gather, start: int) -> list[int]:
+    """The taps of a row that take a cycle each; ``start``: the first one's column in the image."""
+    if not g.group:
+        return list(range(g.kw))
+    left = (1 << g.pixel_bits) - start % (1 << g.pixel_bits)  # pixels in the first tap's word
+    return [0] if left >= g.kw else [0, left]
+
+
 class _Unit:
     """One gather engine: asks for its reads in order, at most `hw.TAPS_AHEAD` before its lanes have used them."""
 
     def __init__(self, banks: int, pattern: Gather, rnd: random.Random):
-        shape = pattern.kh * pattern.kw
-        self._taps = _taps(banks, pattern, rnd, _CYCLES // shape + 6)
+        least = pattern.kh * (1 if pattern.group else pattern.kw)  # cycles of a pixel
+        self._taps = _taps(banks, pattern, rnd, _CYCLES // least + 6)
         self._pattern = pattern
         self._position = 0
         self._ahead: list[tuple[int, bool]] = []  # (arrival, ends its pixel)
@@ -91,11 +103,11 @@ class _Unit:
         self._ends: list[int] = []
 
     def wants(self, now: int) -> int:
-        """The bank asked for in this cycle, or `_OUTSIDE`."""
+        """The bank asked for in this cycle, or `_NO_READ`."""
         if len(self._ahead) - self._used >= hw.TAPS_AHEAD:
-            return _OUTSIDE
+            return _NO_READ
         bank, _, ends = self._taps[self._position]
-        if bank == _OUTSIDE:
+        if bank == _NO_READ:
             self._position += 1
             self._ahead.append((now + hw.GATHER_CYCLES, ends))
         return bank
@@ -134,7 +146,7 @@ def _trial(banks: int, stream: Stream | None, gathers: tuple[Gather, ...], store
     clients, last = len(units) + 1, [0] * banks  # of the round robin: the units and the store engine
     base = rnd.randrange(banks)
     for now in range(_CYCLES):
-        busy = _OUTSIDE
+        busy = _NO_READ
         if stream and now % _BURST * 4 < stream.quarters * _BURST:
             if now % (2 * _BURST) == 0:
                 base += rnd.randrange(banks)
@@ -144,7 +156,7 @@ def _trial(banks: int, stream: Stream | None, gathers: tuple[Gather, ...], store
         if store_beats and now % store_beats == 0:
             wants.append(now // store_beats % banks)
         for client, bank in enumerate(wants):
-            if bank in (_OUTSIDE, busy):
+            if bank in (_NO_READ, busy):
                 continue
             other = winners.get(bank)
             if other is None or (client - last[bank] - 1) % clients < (other - last[bank] - 1) % clients:

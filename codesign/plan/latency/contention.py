@@ -10,7 +10,7 @@ import numpy as np
 from codesign.boards import Dram
 from codesign.plan.latency import hardware as hw
 from codesign.plan.latency.banks import HALVES, Gather, Stream, speeds
-from codesign.plan.latency.jobs import Job, pixel_cycles
+from codesign.plan.latency.jobs import Job, grouped, pixel_cycles, reuses
 from codesign.plan.latency.schedule import Factors, Schedule
 from codesign.program import isa
 from codesign.program.config import AcceleratorConfig
@@ -67,6 +67,7 @@ class Contention:
             v.get("up", 0), bool(v.get("deform")), v.get("w8", 0) if mac else 0,
             config.lanes // config.depthwise_requant if mac else 0,
             min(_WIDEST_ROW, v["cols"]), max(0, -v.get("x0", 0)), max(0, reach), (config.lanes // 4).bit_length() - 1,
+            reuses(v), v.get("mode") == isa.Mode.WINDOW and grouped(config, v),
         )  # fmt: skip
 
     def first(self) -> Factors:

@@ -29,7 +29,7 @@ class Pointwise:
         cycles, steps, high, requant, tile, exposed, step = job.shape
         first, last = params
         accept = gate if gate > self._present else self._present
-        if hw.PARAMS_AHEAD_OF_TOKENS:
+        if hw.POINTWISE_PARAMS_AHEAD:
             loads = max(queued, self._idle)
         else:
             loads = accept = max(accept, self._idle)
@@ -64,7 +64,7 @@ class Depthwise:
         jobs = accept + hw.FRONT_CYCLES
         start, take, taken = max(jobs, self._end + hw.BETWEEN_JOBS - 1), 0.0, 0.0
         if mac:
-            ahead = max(queued, self._front) + hw.FRONT_CYCLES if hw.PARAMS_AHEAD_OF_TOKENS else jobs
+            ahead = max(queued, self._front) + hw.FRONT_CYCLES if hw.DEPTHWISE_PARAMS_AHEAD else jobs
             take = max(ahead, self._loaded, self._buffers[0])
             taken = self._loaded = max(take + 1 + load, params[1] + 1)
             start = max(start, taken + 1)

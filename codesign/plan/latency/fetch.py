@@ -83,14 +83,14 @@ class ParamFetch:
         """Cycle from which one more request may wait."""
         return self._begun[-hw.PARAM_REQUESTS] if len(self._begun) >= hw.PARAM_REQUESTS else 0.0
 
-    def request(self, engine: int, beats: int, at: float, factor: float, delay: float) -> tuple[float, float]:
-        """(first, last) arrival of ``beats`` asked for at cycle ``at``; others on the port stretch them."""
+    def request(self, engine: int, beats: int, cycles: float, at: float, delay: float) -> tuple[float, float]:
+        """(first, last) arrival of ``beats`` asked for at cycle ``at``, which take ``cycles`` to arrive."""
         arrival = self._delay + delay
         first = at + arrival
         if self._end > first:
             first = self._end
         room = self._fifos[engine - _FIRST].room_at(beats)
-        last = first + beats * factor + self._program_beats + isa.INSTRUCTION_BEATS
+        last = first + cycles + self._program_beats + isa.INSTRUCTION_BEATS
         if room and room + arrival + hw.MAX_BEATS > last:
             last = room + arrival + hw.MAX_BEATS
         self._program_beats = 0.0

@@ -20,7 +20,8 @@ PROGRAM_BUFFER = 4 * MAX_BEATS  #: program beats read ahead
 
 # -- parameters, hw/param_fetch.py
 PARAM_REQUESTS = 16  #: requests that may wait
-PARAMS_AHEAD_OF_TOKENS = False  #: an engine loads the parameters of its queue's head before the tokens are there
+POINTWISE_PARAMS_AHEAD = False  #: the parameters of its queue's head are loaded before the tokens are there
+DEPTHWISE_PARAMS_AHEAD = False  #: likewise
 
 # -- scratchpad, hw/scratchpad.py
 READ_LATENCY = 4  #: from a read's handshake to its word
@@ -41,6 +42,8 @@ MAC_TAIL = 33  #: from the last tap's address to the retirement: read, lanes, se
 PICK_TAIL = 20  #: the same for MAX and WINDOW
 OFFSET_CYCLES = 12  #: from an accepted instruction to its first offset word
 TAPS_AHEAD = 16  #: taps requested and not yet consumed
+REUSING_KERNEL = 0  #: up to this side, a plain kernel does not read again what the pixel before read; 0: none
+WINDOW_GROUP = 1  #: taps of a WINDOW's row that come in one cycle when they lie in one word
 GATHER_CYCLES = 5  #: from a tap's grant to the lanes
 WIDE_BEAT_CYCLES = 2  #: a beat of 8-bit weights is written in two cycles
 PARAM_BUFFERS = 2  #: ping-pong

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from codesign.boards import Dram
 from codesign.plan.latency import hardware as hw
 from codesign.program import isa
@@ -13,17 +15,18 @@ from codesign.program.program import Instruction, Program
 class Job:
     """One instruction as the model sees it.
 
-    ``waits``: (engine, its retirements) pairs. ``params``: parameter beats. ``work``: cycles the engine is occupied when nothing
+    ``waits``: (engine, its retirements) pairs. ``params``: parameter beats, which arrive in ``fetch`` cycles. ``work``: cycles the engine is occupied when nothing
     holds it up. ``reads`` and ``writes``: scratchpad words. ``shape`` belongs to the engine's model.
     """
 
-    __slots__ = ("engine", "params", "reads", "shape", "values", "waits", "work", "writes")
+    __slots__ = ("engine", "fetch", "params", "reads", "shape", "values", "waits", "work", "writes")
 
     def __init__(self, config: AcceleratorConfig, dram: Dram, instruction: Instruction, waits: tuple[tuple[int, str], ...]):
         v = self.values = instruction.values
         self.engine = v["engine"]
         self.waits = [(engine, v[name]) for engine, name in waits if v.get(name)]
         self.params = v.get("param_beats", 0)
+        self.fetch = fetch_cycles(dram, v["param_addr"], self.params) if self.params else 0.0
         self.work = float(work(config, instruction))
         if instruction.opcode == isa.Opcode.POINTWISE:
             self._pointwise(config, v)
@@ -71,6 +74,11 @@ def burst_cycles(dram: Dram, beats: int, bursts: int) -> float:
     return bursts * max(length, (dram.latency_cycles + length + hw.ADDRESS_CYCLES) / hw.MAX_OUTSTANDING)
 
 
+def fetch_cycles(dram: Dram, address: int, beats: int) -> float:
+    """Cycles in which ``beats`` parameter beats at byte ``address`` arrive."""
+    return burst_cycles(dram, beats, -(-(address // 8 % hw.MAX_BEATS + beats) // hw.MAX_BEATS))
+
+
 def work(config: AcceleratorConfig, instruction: Instruction) -> int:
     """Cycles an instruction occupies its engine when nothing holds it up."""
     v = instruction.values
@@ -80,7 +88,7 @@ def work(config: AcceleratorConfig, instruction: Instruction) -> int:
     if instruction.opcode == isa.Opcode.POINTWISE:
         tile = config.array_macs // hw.WEIGHTS_PER_BEAT * (1 + v.get("w8", 0))
         return v["planes"] * taps * tile_cycles(pixels, pixels if v.get("w8", 0) else 0, tile)
-    return pixels * pixel_cycles(config, v)
+    return round(pixels * pixel_cycles(config, v))
 
 
 def tile_cycles(pixels: int, high: int, tile: int) -> int:
@@ -91,8 +99,28 @@ def tile_cycles(pixels: int, high: int, tile: int) -> int:
     return max(pixels + high, high + hw.READ_LATENCY + tile)
 
 
-def pixel_cycles(config: AcceleratorConfig, v: dict[str, int]) -> int:
-    """Cycles of a depthwise pixel when its reads never wait."""
-    mac = v.get("mode", 0) == isa.Mode.MAC
+def pixel_cycles(config: AcceleratorConfig, v: dict[str, int]) -> float:
+    """Cycles of a depthwise pixel, on average, when its reads never wait."""
+    mode = v.get("mode", 0)
+    if mode == isa.Mode.WINDOW and grouped(config, v):
+        return v["kh"] * _groups(config.lanes // 4, v.get("x0", 0), v["stride"])
+    mac = mode == isa.Mode.MAC
     taps = v["kh"] * v["kw"] * (1 + (v.get("w8", 0) if mac else 0)) + bool(v.get("deform"))
     return max(taps, config.lanes // config.depthwise_requant) if mac else taps
+
+
+def reuses(v: dict[str, int]) -> bool:
+    """Whether a depthwise instruction reads a word once for all the neighbouring pixels of a row."""
+    return not v.get("deform") and max(v["kh"], v["kw"]) <= hw.REUSING_KERNEL
+
+
+def grouped(config: AcceleratorConfig, v: dict[str, int]) -> bool:
+    """Whether the taps of a WINDOW's row come together when they lie in one word."""
+    return v["kw"] == hw.WINDOW_GROUP and reuses(v) and v["in_w"] % (config.lanes // 4) == 0
+
+
+@lru_cache(maxsize=256)
+def _groups(word_pixels: int, x0: int, stride: int) -> float:
+    """Mean number of words in which a row of `hw.WINDOW_GROUP` pixels lies."""
+    split = [(x0 + col * stride) % word_pixels > word_pixels - hw.WINDOW_GROUP for col in range(word_pixels)]
+    return 1 + sum(split) / word_pixels

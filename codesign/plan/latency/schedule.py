@@ -45,7 +45,7 @@ def schedule(config: AcceleratorConfig, dram: Dram, jobs: list[Job], factors: Fa
     for job, factor, stretch, delay in zip(jobs, factors.work, factors.params, factors.delay, strict=True):
         engine, beats = job.engine, job.params
         gate = queued = dispatcher.next(engine, fetch.free() if beats else 0.0) + hw.DISPATCH_CYCLES
-        arrivals = request(engine, beats, queued, stretch, delay) if beats else fetch.nothing()
+        arrivals = request(engine, beats, job.fetch * stretch, queued, delay) if beats else fetch.nothing()
         for other, count in job.waits:
             at = visible[other][count]
             if at > gate:
