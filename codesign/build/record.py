@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""steps.json: for each step that ended, what it read, what it wrote and what it found."""
+"""steps.json: what was built and, for each step that ended, what it read, what it wrote and what it found."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class StepRecord:
 class Records:
     """The file, read once and written whole after every step. An unreadable one counts as empty: steps run again."""
 
-    def __init__(self, path: Path, fresh: bool = False):
+    def __init__(self, path: Path, fresh: bool = False, about: dict[str, str] | None = None):
         self._path = path
         self._steps: dict[str, StepRecord] = {} if fresh else _read(path)
+        self.about = _about(path) if about is None else about  #: what was built: board and config
 
     def get(self, name: str) -> StepRecord | None:
         return self._steps.get(name)
@@ -46,7 +47,7 @@ class Records:
 
     def _write(self) -> None:
         steps = {name: asdict(record) for name, record in self._steps.items()}
-        write_whole(self._path, json_text({"schema": SCHEMA, "steps": steps}))
+        write_whole(self._path, json_text({"schema": SCHEMA, "about": self.about, "steps": steps}))
 
 
 def _read(path: Path) -> dict[str, StepRecord]:
@@ -55,6 +56,13 @@ def _read(path: Path) -> dict[str, StepRecord]:
         if document["schema"] != SCHEMA:
             return {}
         return {name: _record(record) for name, record in document["steps"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def _about(path: Path) -> dict[str, str]:
+    try:
+        return {str(key): str(value) for key, value in json.loads(path.read_text())["about"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 

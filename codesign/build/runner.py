@@ -79,7 +79,7 @@ def build(
     with opened(options.folder(board.name)) as folder:
         context = Context(options, board, folder, listener.detail, listener.progress)
         listener.began(context, todo)
-        runner = _Runner(context, todo, listener)
+        runner = Runner(context, todo, listener)
         try:
             return runner.run(until)
         except BaseException:
@@ -91,13 +91,16 @@ def build(
                 step.cancel()
 
 
-class _Runner:
+class Runner:
+    """The steps of one build folder, in order."""
+
     def __init__(self, context: Context, steps: Sequence[Step], listener: Listener):
         self._context, self._steps, self._listener = context, steps, listener
-        self._records = Records(context.path("steps.json"), context.options.fresh)
+        about = {"board": _lasting(context.options.board), "config": context.options.config}
+        self._records = Records(context.path("steps.json"), context.options.fresh, about)
         self._fresh = context.options.fresh
 
-    def run(self, until: str) -> BuildResult:
+    def run(self, until: str = "") -> BuildResult:
         results: list[StepResult] = self._context.results
         for step in self._steps:
             failed = next((r for r in results if r.status == FAILED), None)
@@ -176,6 +179,11 @@ class _Runner:
             path = self._context.path(name)
             path.replace(path.with_name(path.name + ".edited"))
             self._listener.note(f"{name}: edited, but what it is made from changed; yours is now {name}.edited")
+
+
+def _lasting(board: str) -> str:
+    """A board's name, or its file wherever the next command runs."""
+    return str(Path(board).resolve()) if board.endswith(".toml") else board
 
 
 def _result(step: Step, outcome: Outcome, seconds: float) -> StepResult:

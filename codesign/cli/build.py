@@ -40,11 +40,12 @@ def build_command(
     finally:
         printer.close()
     if json is not None:
-        write_json(json, _report(result.folder))
+        write_json(json, build_report(result.folder))
     return 1 if result.failed else 0
 
 
-def _report(folder: Path) -> object:
+def build_report(folder: Path) -> object:
+    """report.json of a build folder."""
     import json
 
     from codesign.build.artefacts import readable

@@ -10,8 +10,10 @@ from codesign import __version__
 from codesign.build.artefacts import readable
 from codesign.build.step import FRAME, GRAPH, Context
 from codesign.graph.count import mac_count, parameter_count
-from codesign.plan.latency import predict
+from codesign.plan.latency import Latency, predict
 from codesign.report.layers import layers, pointwise_macs
+from codesign.report.shares import make_shares
+from codesign.report.table import engine_cycles
 
 SCHEMA = "codesign-report-1"
 
@@ -78,6 +80,8 @@ def _bit_exact(context: Context, simulated: dict[str, Any]) -> dict[str, Any]:
 def _cycles(context: Context, simulated: dict[str, Any], trace: dict[str, Any] | None) -> dict[str, Any]:
     if trace is None:
         return {"total": None}
+    shares = make_shares(context.graph, context.plan.program, trace)
+    causes = engine_cycles(shares)
     busy = {engine["name"]: engine["counters"]["busy"] for engine in trace["engines"]}
     units = [cycles for name, cycles in busy.items() if name.startswith("depthwise")]
     return {
@@ -88,8 +92,20 @@ def _cycles(context: Context, simulated: dict[str, Any], trace: dict[str, Any] |
         "store_busy": busy["store"],
         "depthwise_units_busy": units,
         "engines": {engine["name"]: engine["counters"] for engine in trace["engines"]},
-        "layers": layers(context.graph, trace),
+        "pointwise": causes["pointwise"],
+        "depthwise": causes["depthwise"],
+        "layers": _with_predicted(layers(context.graph, trace, shares), context),
     }
+
+
+def _with_predicted(rows: list[dict[str, Any]], context: Context) -> list[dict[str, Any]]:
+    """Each layer's cycles beside what the latency model says, where it says something of layers."""
+    modelled = getattr(_predicted(context), "layers", {})
+    return [{**row, "predicted": modelled.get(row["name"])} for row in rows]
+
+
+def _predicted(context: Context) -> Latency:
+    return predict(context.plan.program, context.board.dram)
 
 
 def _rates(context: Context, simulated: dict[str, Any], macs: int) -> dict[str, Any]:
@@ -108,7 +124,7 @@ def _rates(context: Context, simulated: dict[str, Any], macs: int) -> dict[str, 
 
 def _latency(context: Context, simulated: dict[str, Any]) -> dict[str, Any]:
     total = simulated.get("cycles")
-    modelled = predict(context.plan.program, context.board.dram).cycles
+    modelled = _predicted(context).cycles
     return {"cycles": modelled, "error": (modelled - total) / total if total else None}
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from codesign.lower import random_net
 from codesign.program.emulator import Emulator
-from codesign.program.isa import Opcode
 from codesign.program.registers import Counter
+from codesign.report.work import issue_cycles
 from codesign.verify.frame import EngineTrace, Frame
 
 VERILOG = "module codesign_accelerator(input clk);\nendmodule\n"
@@ -30,13 +30,23 @@ class Recorder(Emulator):
         self.writes: dict[int, list[np.ndarray]] = {}
         self.events: dict[int, list[tuple]] = {}
         self._engine = 0
+        self._instructions = program.instructions
+        self.cycles = 0  # one instruction at a time
+
+    def counters(self, engine):
+        """Consistent with the events: every cycle is in one of them."""
+        sums = np.sum([row[3] for row in self.events.get(engine, [])] or [[0] * len(Counter)], axis=0)
+        sums[Counter.IDLE] += self.cycles - sums.sum()
+        return {c.name.lower(): int(sums[c]) for c in Counter}
 
     def execute(self, v):
         self._engine = v["engine"]
         super().execute(v)
         rows = self.events.setdefault(self._engine, [])
-        index = v["index"]
-        rows.append((index * 10, index * 10 + 9, index, [5, 1, 1, 1, 1, 0]))
+        busy = issue_cycles(self._instructions[v["index"]], self._config)
+        idle = self.cycles - (rows[-1][1] if rows else 0)
+        rows.append((self.cycles, self.cycles + busy + 4, v["index"], [busy, 1, 1, 1, 1, idle]))
+        self.cycles += busy + 4
 
     def _write(self, v, words, lanes):
         super()._write(v, words, lanes)
@@ -59,14 +69,12 @@ def run_frame(library: Path, program, board, codes, content=None, progress=None,
     # the RTL is not really there: a word in it may plant a fault
     model = Recorder(program, memory)
     model.run()
-    counters = {c.name.lower(): 7 for c in Counter}
     engines = tuple(
-        EngineTrace(name, np.array(model.events.get(number, []), EVENT), counters)
+        EngineTrace(name, np.array(model.events.get(number, []), EVENT), model.counters(number))
         for number, name in enumerate(program.config.engines)
     )
     writes = {2 + w: np.concatenate(model.writes[2 + w]) for w in range(1 + program.config.depthwise_units) if 2 + w in model.writes}
-    cycles = 10 * sum(i.opcode != Opcode.HALT for i in program.instructions)
-    return Frame(cycles, 0.5, memory, writes, engines, 1000, 500)
+    return Frame(model.cycles, 0.5, memory, writes, engines, 1000, 500)
 
 
 def library(verilog: Path, config, out_dir: Path, log=None, **_) -> Path:
@@ -77,6 +85,12 @@ def library(verilog: Path, config, out_dir: Path, log=None, **_) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "libsim.so").write_bytes(b"not really")
     return folder / "libsim.so"
+
+
+def blank_charts(drawn, path: Path) -> None:
+    """`codesign.report.charts.save` without drawing."""
+    for suffix in (".png", ".svg"):
+        path.with_suffix(suffix).write_bytes(b"blank")
 
 
 _random_graph = cache(random_net.random_graph)
@@ -90,6 +104,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     from codesign.build.artefacts import write_whole
     from codesign.build.step import SYNTHESIS_RTL
     from codesign.build.steps import rtl, simulate, synthesise
+    from codesign.report import charts
 
     monkeypatch.setattr(random_net, "random_graph", _random_graph)
     monkeypatch.setattr(hw.generate, "verilog", lambda config, monitors=False: VERILOG)
@@ -98,3 +113,4 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sim.verilate, "build", library)
     monkeypatch.setattr(simulate, "run_frame", run_frame)
     monkeypatch.setattr(synthesise, "yosys_path", lambda: None)
+    monkeypatch.setattr(charts, "save", blank_charts)

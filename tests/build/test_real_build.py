@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -73,3 +74,16 @@ def test_whole_frame_of_b(tmp_path):
     assert facts["mismatches"] == 0
     assert facts["values"] > 8_000_000
     assert facts["cycles"] <= 1_400_000
+
+
+def test_busy_cycles_of_the_program_are_the_counters(folder):
+    """What the profile reads off the program is what the RTL counted, engine by engine."""
+    report = json.loads((folder / "report.json").read_text())
+    counted = {name: row["busy"] for name, row in report["cycles"]["engines"].items()}
+    issued = dict.fromkeys(counted, 0)
+    for layer in report["cycles"]["layers"]:
+        for engine, busy in layer["busy"].items():
+            issued[engine] += busy
+    assert issued == counted
+    for kind, units in (("pointwise", 1), ("depthwise", 3)):
+        assert report["cycles"][kind]["total"] == units * report["cycles"]["total"]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -123,9 +124,9 @@ def test_full_or_read_only_disk(code, capsys, tmp_path, fast, monkeypatch):
 def test_build_prints_steps_and_statistics(capsys, tmp_path, fast):
     assert main([*BUILD, *SMALL, "--out", str(tmp_path / "out"), "--json", str(tmp_path / "report.json")]) == 0
     out = capsys.readouterr().out
-    assert "[6/9] simulate   verified" in out
+    assert "[6/10] simulate   verified" in out
     assert "0 mismatches" in out
-    assert "[8/9] bitstream  skipped" in out
+    assert "[9/10] bitstream  skipped" in out
     assert "(no bitstream: Vivado not found)" in out
     assert " d 0:" in out
     assert "saturated" in out
@@ -250,8 +251,6 @@ def test_failed_build_leaves_no_report(error, words, capsys, tmp_path, fast, mon
 
 
 def test_detect_on_a_folder_with_a_corrupt_picture(capsys, tmp_path):
-    import json
-
     from codesign.build.options import SHIPPED_MODEL
 
     pictures = tmp_path / "pictures"
@@ -266,3 +265,28 @@ def test_detect_on_a_folder_with_a_corrupt_picture(capsys, tmp_path):
     assert len(json.loads((tmp_path / "found.json").read_text())["images"]) == 2
     wrong = [*arguments, "--model", str(SHIPPED_MODEL), "--config", "d"]
     assert "--config d" in one_line(capsys, wrong)
+
+
+def test_report_again_without_simulating(capsys, tmp_path, fast, monkeypatch):
+    from codesign.build.steps import simulate
+
+    folder = tmp_path / "out"
+    assert "holds no simulated frame; `codesign build` makes one" in one_line(capsys, ["report", str(folder)])
+    assert main([*BUILD, *SMALL, "--out", str(folder)]) == 0
+    before = json.loads((folder / "report.json").read_text())
+    for name in ("waterline.png", "roofline.svg", "trace.json", "report.json"):
+        (folder / name).unlink(missing_ok=name != "report.json")
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(simulate, "run_frame", None)
+        assert main(["report", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "waiting for tokens" in out
+    after = json.loads((folder / "report.json").read_text())
+    assert after["cycles"] == before["cycles"]
+    assert [(s["name"], s["status"]) for s in after["steps"] if s["name"] in ("lower", "simulate", "report")] == [
+        ("lower", "done"), ("simulate", "verified"), ("report", "done")
+    ]  # fmt: skip
+    assert (folder / "trace.json").exists() and (folder / "roofline.svg").exists()
+    assert main([*BUILD, *SMALL, "--out", str(folder)]) == 0
+    assert "edited" not in capsys.readouterr().out

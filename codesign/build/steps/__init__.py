@@ -6,6 +6,7 @@ from codesign.build.steps.bitstream import BitstreamStep
 from codesign.build.steps.golden import GoldenStep
 from codesign.build.steps.lower import LowerStep
 from codesign.build.steps.plan import PlanStep
+from codesign.build.steps.profile import ProfileStep
 from codesign.build.steps.report import ReportStep
 from codesign.build.steps.rtl import RtlStep
 from codesign.build.steps.simulate import SimulateStep
@@ -22,6 +23,7 @@ def all_steps() -> list[Step]:
         RtlStep(),
         VerilateStep(),
         SimulateStep(),
+        ProfileStep(),
         SynthesiseStep(),
         BitstreamStep(),
         ReportStep(),

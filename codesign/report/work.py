@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each instruction does, read off the program: cycles its engine issues work in, bytes it moves, rows done twice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codesign.program import isa
+from codesign.program.config import AcceleratorConfig
+from codesign.program.program import Instruction, Program, Written
+
+BEAT_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Work:
+    """One instruction: ``issue`` cycles of its engine, of them ``repeated`` for pixels that were computed before.
+
+    ``read_bytes`` are data, parameters and the instruction itself. An 8-bit weight takes two cycles a product
+    (``passes`` = 2). ``multiplies`` is false where the multipliers only wait: maxima, windows, transfers.
+    """
+
+    engine: int
+    node: str
+    issue: int
+    repeated: int
+    passes: int
+    multiplies: bool
+    read_bytes: int
+    write_bytes: int
+
+
+def works(program: Program) -> list[Work]:
+    """A row per instruction, in the program's order."""
+    repeated = _repeated(program.instructions)
+    rows = []
+    for number, instruction in enumerate(program.instructions):
+        values = instruction.values
+        array = instruction.opcode == isa.Opcode.POINTWISE
+        gathers = instruction.opcode == isa.Opcode.DEPTHWISE
+        multiplies = array or (gathers and values.get("mode", 0) == isa.Mode.MAC)
+        read, written = _bytes(instruction, program.config)
+        rows.append(
+            Work(
+                engine=instruction.engine,
+                node=instruction.node,
+                issue=issue_cycles(instruction, program.config),
+                repeated=repeated[number],
+                passes=1 + values.get("w8", 0) if multiplies else 1,
+                multiplies=multiplies,
+                read_bytes=read,
+                write_bytes=written,
+            )
+        )
+    return rows
+
+
+def issue_cycles(instruction: Instruction, config: AcceleratorConfig) -> int:
+    """Cycles in which the engine does useful work for it: exactly what its counter BUSY counts."""
+    v = instruction.values
+    if instruction.opcode in (isa.Opcode.LOAD, isa.Opcode.STORE):
+        return v["rows"] * v["row_words"] * config.word_beats
+    if instruction.opcode in (isa.Opcode.POINTWISE, isa.Opcode.DEPTHWISE):
+        return v["rows"] * v["cols"] * _per_pixel(instruction)
+    return 0
+
+
+def _per_pixel(instruction: Instruction) -> int:
+    v = instruction.values
+    halves = 1 if v.get("mode", 0) != isa.Mode.MAC else 1 + v.get("w8", 0)
+    return v.get("planes", 1) * v["kh"] * v["kw"] * halves
+
+
+def _bytes(instruction: Instruction, config: AcceleratorConfig) -> tuple[int, int]:
+    v = instruction.values
+    read = isa.INSTRUCTION_BYTES + v.get("param_beats", 0) * BEAT_BYTES
+    moved = issue_cycles(instruction, config) * BEAT_BYTES
+    if instruction.opcode == isa.Opcode.LOAD:
+        return read + moved, 0
+    return read, moved if instruction.opcode == isa.Opcode.STORE else 0
+
+
+def _repeated(instructions: Sequence[Instruction]) -> list[int]:
+    """Issue cycles spent on pixels that an earlier instruction of the same layer had already written.
+
+    The parts of a sum that lies in several instructions (all but the last write nothing) count with the last one.
+    """
+    covered = _Covered(instructions)
+    pending: dict[str, list[int]] = defaultdict(list)
+    repeated = [0] * len(instructions)
+    for number, instruction in enumerate(instructions):
+        if instruction.opcode not in (isa.Opcode.POINTWISE, isa.Opcode.DEPTHWISE):
+            continue
+        if instruction.written is None:
+            pending[instruction.node].append(number)
+            continue
+        again = covered.add(instruction.node, instruction.written)
+        for part in (*pending.pop(instruction.node, ()), number):
+            repeated[part] = again * _per_pixel(instructions[part])
+    return repeated
+
+
+class _Covered:
+    """Which pixels of which (layer, plane, lanes) have been written."""
+
+    def __init__(self, instructions: Sequence[Instruction]):
+        self._sizes: dict[tuple[str, int, int], tuple[int, int]] = {}
+        self._maps: dict[tuple[str, int, int], np.ndarray] = {}
+        for instruction in instructions:
+            w = instruction.written
+            if w is not None:
+                key = (instruction.node, w.plane, w.lane0)
+                height, width = self._sizes.get(key, (0, 0))
+                self._sizes[key] = max(height, w.row + w.rows), max(width, w.col + w.cols)
+
+    def add(self, node: str, w: Written) -> int:
+        """Mark what ``w`` writes; the pixels of it that were marked before."""
+        key = (node, w.plane, w.lane0)
+        if key not in self._maps:
+            self._maps[key] = np.zeros(self._sizes[key], bool)
+        region = self._maps[key][w.row : w.row + w.rows, w.col : w.col + w.cols]
+        before = int(region.sum())
+        region[:] = True
+        return before

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every cycle of every engine has a name, per layer and over the frame, and the names add up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from codesign.graph.ir import Conv
+from codesign.report.layers import layers, pointwise_macs
+from codesign.report.shares import BUSY, CAUSES, KINDS, REST, make_shares
+from codesign.report.table import cycle_lines, engine_cycles
+from codesign.report.work import works
+
+
+def test_causes_add_up_to_the_frame(profiled):
+    for kind, causes in engine_cycles(profiled.shares).items():
+        assert sum(causes[cause] for cause in CAUSES) == causes["total"]
+        assert causes["total"] == profiled.trace["cycles"] * profiled.shares.units[kind], kind
+        assert min(causes.values()) >= 0
+
+
+def test_busy_is_what_the_counters_counted(profiled):
+    for engine, row in enumerate(profiled.trace["engines"]):
+        issued = sum(work.issue for work in profiled.shares.works if work.engine == engine)
+        assert issued == row["counters"]["busy"], row["name"]
+    for kind in KINDS:
+        assert profiled.shares.layers[kind][REST].busy == 0
+
+
+def test_useful_cycles_are_the_networks_own_products(profiled):
+    useful = profiled.shares.engine("pointwise")["useful"]
+    assert useful == pytest.approx(pointwise_macs(profiled.graph) / profiled.board.accelerator.array_macs, rel=0.001)
+
+
+def test_stem_of_24_channels_and_27_inputs_pads_and_takes_two_passes(profiled):
+    stem = next(node for node in profiled.graph.nodes if node.name == "stem")
+    pixels = profiled.graph.tensors["stem"].values // 24
+    cycles = profiled.shares.layers["pointwise"]["stem"].cycles
+    assert isinstance(stem, Conv) and stem.weight_bits == 8
+    assert cycles["useful"] == cycles["second_pass"] == round(pixels * 24 * 27 / 512)
+    # two groups of 16 outputs, two passes each
+    assert sum(cycles[cause] for cause in BUSY) - cycles["recomputed"] == pixels * 4
+    assert cycles["padding"] == pixels * 4 - 2 * cycles["useful"]
+
+
+def test_rows_written_twice_are_recomputed(profiled):
+    program = profiled.plan.program
+    once = next(i for i in program.instructions if i.node == "hm.first" and i.written)
+    rows = works(replace(program, instructions=(once, once)))
+    assert [row.repeated for row in rows] == [0, rows[0].issue]
+
+
+def test_parts_of_a_sum_are_recomputed_with_their_last(profiled):
+    program = profiled.plan.program
+    whole = next(i for i in program.instructions if i.node == "hm.first" and i.written)
+    part = replace(whole, written=None)
+    rows = works(replace(program, instructions=(part, whole, part, whole)))
+    assert [row.repeated for row in rows] == [0, 0, rows[0].issue, rows[0].issue]
+
+
+def test_layers_name_their_stalls(profiled):
+    rows = layers(profiled.graph, profiled.trace, profiled.shares)
+    assert {row["name"] for row in rows} >= {"stem", "stem.pool", "decoder1.depthwise", "hm.last"}
+    for row in rows:
+        stalls = row["stalls"]
+        assert stalls["memory"] == stalls["dram"] + stalls["bank"]
+        assert {"token", "param", "drain", "padding", "second_pass", "recomputed"} <= set(stalls)
+        assert all(cycles >= 0 for cycles in stalls.values())
+    read = sum(row["dram_read_bytes"] for row in rows)
+    loaded = sum(i.values["rows"] * i.values["row_words"] * 32 for i in profiled.plan.program.instructions if i.opcode == 2)
+    assert read > loaded > 0
+
+
+def test_unknown_busy_cycles_still_add_up(profiled):
+    """Counters of an accelerator that issues otherwise than the program says."""
+    engines = [dict(engine) for engine in profiled.trace["engines"]]
+    counters = engines[2]["counters"]
+    engines[2]["counters"] = {**counters, "busy": counters["busy"] + 100, "idle": counters["idle"] - 100}
+    shares = make_shares(profiled.graph, profiled.plan.program, {**profiled.trace, "engines": engines})
+    assert sum(shares.engine("pointwise").values()) == profiled.trace["cycles"]
+
+
+def test_table_has_a_line_per_cause(profiled):
+    lines = cycle_lines(engine_cycles(profiled.shares), profiled.shares.total)
+    assert len(lines) == len(CAUSES) + 2
+    assert f"{profiled.shares.total:,} 100.0%" in lines[-1]
