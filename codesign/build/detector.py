@@ -36,7 +36,7 @@ class Detector:
             raise UserError(f"--on {on} needs a trained model; give one with --model")
 
     @cached_property
-    def _context(self) -> Context:
+    def context(self) -> Context:
         """The build folder with its simulator, brought up to date."""
         result = build(self._options, self._listener, until="verilate")
         return Context(self._options, load_board(self._options.board), result.folder, _silent, _silent)
@@ -45,7 +45,7 @@ class Detector:
     def graph(self) -> Graph:
         """The integer graph; for RTL the one in the build folder."""
         if self.on == "rtl":
-            return load_graph(self._context.path(GRAPH))
+            return load_graph(self.context.path(GRAPH))
         return lowered(self._options)
 
     @cached_property
@@ -63,28 +63,24 @@ class Detector:
         """Class names."""
         return [str(label) for label in self.graph.meta.get("labels", [])]
 
-    def _decode(self, heads: dict[str, np.ndarray]) -> Detections:
-        tensors = {role: self.graph.tensors[name] for role, name in self.graph.outputs.items()}
-        return decode_codes(heads, {role: (t.scale, t.zero_point) for role, t in tensors.items()})
-
     def _golden(self) -> Run:
         def detect(pixels: np.ndarray) -> Detections:
             values = run(self.graph, image_codes(pixels))
-            return self._decode({role: values[name] for role, name in self.graph.outputs.items()})
+            return decode_heads(self.graph, {role: values[name] for role, name in self.graph.outputs.items()})
 
         return detect
 
     def _rtl(self) -> Run:
         from codesign.verify import run_frame
 
-        context = self._context
+        context = self.context
         program, board = context.plan.program, context.board
         image, library = content(context), context.path("simulator/libsim.so").resolve()
 
         def detect(pixels: np.ndarray) -> Detections:
             frame = run_frame(library, program, board, image_codes(pixels), image, monitors=False)
             lanes = program.config.lanes
-            return self._decode({role: t.read(frame.memory, lanes) for role, t in program.outputs.items()})
+            return decode_heads(self.graph, {role: t.read(frame.memory, lanes) for role, t in program.outputs.items()})
 
         return detect
 
@@ -105,6 +101,12 @@ class Detector:
             return decode(hm, wh, reg)
 
         return detect
+
+
+def decode_heads(graph: Graph, heads: dict[str, np.ndarray]) -> Detections:
+    """Boxes in input pixels of the int8 codes of a graph's outputs, by role."""
+    tensors = {role: graph.tensors[name] for role, name in graph.outputs.items()}
+    return decode_codes(heads, {role: (t.scale, t.zero_point) for role, t in tensors.items()})
 
 
 def _silent(_: str) -> None:
