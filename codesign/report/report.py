@@ -10,7 +10,7 @@ from codesign import __version__
 from codesign.build.artefacts import readable
 from codesign.build.step import FRAME, GRAPH, Context
 from codesign.graph.count import mac_count, parameter_count
-from codesign.plan.latency import Latency, predict
+from codesign.plan.latency import against_rtl, predict
 from codesign.report.layers import layers, pointwise_macs
 from codesign.report.shares import make_shares
 from codesign.report.table import engine_cycles
@@ -35,7 +35,7 @@ def make_report(context: Context) -> dict[str, Any]:
         "bit_exact": _bit_exact(context, simulated),
         "cycles": cycles,
         **_rates(context, simulated, macs),
-        "latency_model": _latency(context, simulated),
+        "latency_model": _latency(context, cycles),
         "resources": context.fact("synthesise") or None,
         "simulation": _simulation(simulated),
         "dram": _dram(context, simulated),
@@ -94,18 +94,8 @@ def _cycles(context: Context, simulated: dict[str, Any], trace: dict[str, Any] |
         "engines": {engine["name"]: engine["counters"] for engine in trace["engines"]},
         "pointwise": causes["pointwise"],
         "depthwise": causes["depthwise"],
-        "layers": _with_predicted(layers(context.graph, trace, shares), context),
+        "layers": layers(context.graph, trace, shares),
     }
-
-
-def _with_predicted(rows: list[dict[str, Any]], context: Context) -> list[dict[str, Any]]:
-    """Each layer's cycles beside what the latency model says, where it says something of layers."""
-    modelled = getattr(_predicted(context), "layers", {})
-    return [{**row, "predicted": modelled.get(row["name"])} for row in rows]
-
-
-def _predicted(context: Context) -> Latency:
-    return predict(context.plan.program, context.board.dram)
 
 
 def _rates(context: Context, simulated: dict[str, Any], macs: int) -> dict[str, Any]:
@@ -122,10 +112,9 @@ def _rates(context: Context, simulated: dict[str, Any], macs: int) -> dict[str, 
     }
 
 
-def _latency(context: Context, simulated: dict[str, Any]) -> dict[str, Any]:
-    total = simulated.get("cycles")
-    modelled = _predicted(context).cycles
-    return {"cycles": modelled, "error": (modelled - total) / total if total else None}
+def _latency(context: Context, cycles: dict[str, Any]) -> dict[str, Any]:
+    modelled = predict(context.plan.program, context.board.dram)
+    return against_rtl(modelled, cycles["total"], cycles.get("layers", ()))
 
 
 def _simulation(simulated: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -65,7 +64,7 @@ def issue_cycles(instruction: Instruction, config: AcceleratorConfig) -> int:
     if instruction.opcode in (isa.Opcode.LOAD, isa.Opcode.STORE):
         return v["rows"] * v["row_words"] * config.word_beats
     if instruction.opcode in (isa.Opcode.POINTWISE, isa.Opcode.DEPTHWISE):
-        return v["rows"] * v["cols"] * _per_pixel(instruction)
+        return _pixels(instruction) * _per_pixel(instruction)
     return 0
 
 
@@ -87,21 +86,34 @@ def _bytes(instruction: Instruction, config: AcceleratorConfig) -> tuple[int, in
 def _repeated(instructions: Sequence[Instruction]) -> list[int]:
     """Issue cycles spent on pixels that an earlier instruction of the same layer had already written.
 
-    The parts of a sum that lies in several instructions (all but the last write nothing) count with the last one.
+    The parts of a sum that lies in several instructions (all but the last write nothing) count with the last one, by
+    the accumulators they share.
     """
     covered = _Covered(instructions)
-    pending: dict[str, list[int]] = defaultdict(list)
+    parts: list[int] = []  # instructions whose sums lie in the accumulators
     repeated = [0] * len(instructions)
     for number, instruction in enumerate(instructions):
-        if instruction.opcode not in (isa.Opcode.POINTWISE, isa.Opcode.DEPTHWISE):
-            continue
-        if instruction.written is None:
-            pending[instruction.node].append(number)
-            continue
-        again = covered.add(instruction.node, instruction.written)
-        for part in (*pending.pop(instruction.node, ()), number):
-            repeated[part] = again * _per_pixel(instructions[part])
+        if instruction.opcode == isa.Opcode.POINTWISE and instruction.values["first"]:
+            parts = [part for part in parts if not _shared(instructions[part], instruction)]
+        if instruction.written is not None:
+            again = covered.add(instruction.node, instruction.written)
+            repeated[number] += again * _per_pixel(instruction)
+            for part in parts if again and instruction.opcode == isa.Opcode.POINTWISE else ():
+                share = _shared(instructions[part], instruction) / _pixels(instruction)
+                repeated[part] += round(again * share) * _per_pixel(instructions[part])
+        elif instruction.opcode == isa.Opcode.POINTWISE:
+            parts.append(number)
     return repeated
+
+
+def _pixels(instruction: Instruction) -> int:
+    return instruction.values["rows"] * instruction.values["cols"]
+
+
+def _shared(one: Instruction, other: Instruction) -> int:
+    """Accumulators that both instructions use."""
+    first, second = one.values.get("acc_base", 0), other.values.get("acc_base", 0)
+    return max(0, min(first + _pixels(one), second + _pixels(other)) - max(first, second))
 
 
 class _Covered:

@@ -53,11 +53,14 @@ def test_rows_written_twice_are_recomputed(profiled):
 
 
 def test_parts_of_a_sum_are_recomputed_with_their_last(profiled):
+    """A part that writes nothing, then one that writes the first of its rows: twice."""
     program = profiled.plan.program
     whole = next(i for i in program.instructions if i.node == "hm.first" and i.written)
-    part = replace(whole, written=None)
-    rows = works(replace(program, instructions=(part, whole, part, whole)))
-    assert [row.repeated for row in rows] == [0, 0, rows[0].issue, rows[0].issue]
+    rows = whole.written.rows
+    part = replace(whole, values={**whole.values, "first": 1, "last": 0}, written=None)
+    row = replace(whole, values={**whole.values, "first": 0, "rows": 1}, written=replace(whole.written, rows=1))
+    found = works(replace(program, instructions=(part, row, part, row)))
+    assert [work.repeated for work in found] == [0, 0, found[0].issue // rows, found[1].issue]
 
 
 def test_layers_name_their_stalls(profiled):
