@@ -27,9 +27,10 @@ class Group:
         """Tensors that only nodes of this group read."""
         return frozenset(node.output for node in self.nodes[:-1])
 
-    def split(self) -> list[Group]:
-        """Its nodes as groups of one. A stem keeps stage 1, behind its windows; everything else starts at 0."""
-        return [Group((node,), (self.stages[0] if i == 0 else 0,)) for i, node in enumerate(self.nodes)]
+    def cut(self) -> list[Group]:
+        """Its first node, and the others, as two groups. A stem keeps stage 1, behind its windows."""
+        first, rest = self.nodes[:1], self.nodes[1:]
+        return [Group(first, self.stages[:1]), Group(rest, tuple(s - self.stages[1] for s in self.stages[1:]))]
 
 
 def is_pointwise(node: Node) -> bool:

@@ -39,6 +39,18 @@ class Allocator:
                 return start
         raise NoRoom
 
+    def take_many(self, count: int, words: int, low: bool = False) -> list[int]:
+        """Starts of ``count`` runs of ``words``, one after the other if a gap allows it; raises `NoRoom`."""
+        take = self.take_low if low else self.take
+        try:
+            start = take(count * words)
+        except NoRoom:
+            return [take(words) for _ in range(count)]
+        starts = [start + i * words for i in range(count)]
+        self.give(start)
+        self._used = sorted(self._used + [(s, s + words) for s in starts])
+        return starts
+
     def take_low(self, words: int) -> int:
         """As `take`, but the lowest free run: for long-lived maps, so that the rest stays in one piece."""
         self._next, saved = 0, self._next

@@ -3,25 +3,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from codesign.errors import UserError
-from codesign.graph.ir import DeformConv, Graph
+from codesign.graph.ir import Graph
+from codesign.plan.assemble import assemble
 from codesign.plan.buffers import Buffer
-from codesign.plan.emit import Emitter, Rows
+from codesign.plan.emit import Emitter
 from codesign.plan.groups import Group, is_pointwise, is_stem, make_groups
 from codesign.plan.memory import NoRoom
 from codesign.plan.params import ParamImage
+from codesign.plan.perform import Performer
+from codesign.plan.pipeline import merged, planes_of
+from codesign.plan.placement import place
 from codesign.plan.residency import Residency
-from codesign.plan.strips import IMAGE, WINDOW, Compute, Fetch, Give, Keep, Shape, StripPlanner, Take, shapes
-from codesign.plan.views import Layout, View, place
-from codesign.program import isa
+from codesign.plan.shapes import shapes
+from codesign.plan.steps import Home, Release, Shape, Step
+from codesign.plan.strips import StripPlanner
+from codesign.plan.views import Layout
 from codesign.program.config import AcceleratorConfig
-from codesign.program.program import Instruction, PlaneTensor, Program
+from codesign.program.program import Program
 
-_ALIGN = 4096
+Slots = list[list[Step]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,240 +46,159 @@ def plan(graph: Graph, config: AcceleratorConfig) -> Plan:
 
 
 class _Planner:
+    """``_tail`` holds the last slots of the group before, not yet emitted: they go between the next group's first."""
+
     def __init__(self, graph: Graph, config: AcceleratorConfig):
         self.graph, self.config = graph, config
-        self.layout = place(graph, config.lanes)
+        self.layout = place(graph, config)
         self.groups = make_groups(graph, self.layout)
         self.shapes: dict[str, Shape] = {}
         self._params = ParamImage(config)
         self._emitter = Emitter(config, graph, self.layout, self._params)
         self._homes = Residency(graph, self.layout, self.groups, config)
+        self._image_address = None
         if self.layout.image:
             self._image_address = self._homes.dram_take(graph.input.shape[1] * graph.input.shape[2] * 4)
         else:
             for p in self.layout.views[graph.input.name].planes:
                 self._homes.plane_address(p)
+        self._performer = Performer(graph, self.layout, self._emitter, self._homes, self._image_address)
+        self._tail: Slots = []
 
     def run(self, index: int, group: Group) -> None:
-        """Emit the group and free what nobody reads any more.
+        """Plan and emit one group: fused; else its first node and the others apart; else ever smaller strips."""
+        if self._good(index, group, last=True):
+            return
+        parts = group.cut() if len(group.nodes) > 1 else [group]
+        if len(parts) > 1:
+            self._whatever(index, parts[0], last=False)
+            if self._good(index, parts[1], last=True):
+                return
+        rest = parts[-1]
+        if len(rest.nodes) > 1:
+            for single in _singles(rest):
+                self._whatever(index, single, last=single.nodes[-1] is rest.nodes[-1])
+        else:
+            self._whatever(index, rest, last=True)
 
-        First choice: fused. Then its nodes one by one, then (plane-wise nodes) some planes at a time.
-        """
-        if not self._run_part(group, slice(None), False):
-            for single in group.split():
-                if not self._run_part(single, slice(None), False):
-                    self._run_in_parts(single)
-        self._homes.release(index)
+    def finish(self) -> Plan:
+        """Emit what is left, and lay everything out in DRAM."""
+        self._flush()
+        self._emitter.halt()
+        program = assemble(
+            self.graph, self.layout, self.config, self._emitter.instructions, self._params.content(),
+            self._homes, self._image_address,
+        )  # fmt: skip
+        return Plan(program, self.layout, self.shapes)
 
-    def _run_in_parts(self, group: Group) -> None:
-        planes = len(self.layout.views[group.nodes[0].output].planes)
-        at, size = 0, planes if is_pointwise(group.nodes[0]) else -(-planes // 2)
-        while at < planes:
-            # An array layer is never cut by planes: it reads every plane of its input.
-            part = slice(None) if is_pointwise(group.nodes[0]) else slice(at, at + size)
-            if self._run_part(group, part, size in (1, planes)):
-                at += size
-            elif size > 1 and size < planes:
-                size = -(-size // 2)
-            else:
+    # -- choosing -------------------------------------------------------------------------------------------------
+
+    def _good(self, index: int, group: Group, last: bool) -> bool:
+        """Emit the group in a good shape; False, and nothing emitted but spilled maps, if there is none."""
+        if self._try_with_spills(index, group, last):
+            return True
+        while not self._try(index, group, last, poor=False, all_homes=False):
+            if not self._spill(index, group, inputs=False):
+                return False
+        return True
+
+    def _try_with_spills(self, index: int, group: Group, last: bool) -> bool:
+        """All new maps at home, if need be in place of some that are read later than they are."""
+        while True:
+            if self._try(index, group, last, poor=False, all_homes=True):
+                return True
+            planes = self._homes.home_choices(group.nodes[-1].output, index)[0]
+            if not planes:
+                return False
+            soonest = max(self._homes.next_use(p, index) for p in planes)
+            if not self._spill(index, group, inputs=False, later_than=max(soonest, index + 1)):
+                return False
+
+    def _whatever(self, index: int, group: Group, last: bool) -> None:
+        """Emit the group in any shape; maps it does not read, then those it does, are spilled for it."""
+        while not self._good(index, group, last):
+            if self._try(index, group, last, poor=True, all_homes=False):
+                return
+            single = len(group.nodes) == 1 and not is_pointwise(group.nodes[0])
+            if not (self._spill(index, group, inputs=False) or (single and self._spill(index, group, inputs=True))):
                 raise UserError(
                     f"{group.name}: one row of its tensors does not fit a scratchpad of {self.config.spad_words} words; "
                     "use a smaller input or a board setting with more spad_words"
                 )
 
-    def _run_part(self, group: Group, part: slice, spill_inputs: bool) -> bool:
-        """Emit (a part of the planes of) a group; False if it does not fit. Maps it does not read are spilled for it."""
-        found = self._first_fit(group, part)
-        while found is None:
-            if not self._homes.spill_one(group, spill_inputs, self._store_map):
-                return False
-            found = self._first_fit(group, part)
-        shape, steps = found
-        self.shapes[group.name] = shape
-        out = group.nodes[-1].output
-        buffers: dict[tuple, dict[int, Buffer]] = {}
-        if shape.resident:
-            if not self._homes.holds(out):
-                self._homes.make_resident(out)
-            buffers[(out,)] = {p: self._homes.planes[p] for p in self.layout.views[out].planes[part]}
-        else:
-            for p in self.layout.views[out].planes:
-                self._homes.plane_address(p)
-        for step in steps:
-            self._do(step, buffers)
-        return True
+    def _try(self, index: int, group: Group, last: bool, poor: bool, all_homes: bool) -> bool:
+        choices = self._homes.home_choices(group.nodes[-1].output, index)
+        for homes in choices[:1] if all_homes else choices:
+            for shape, slots in self._candidates(group, homes, poor):
+                if homes:
+                    slots[0].insert(0, Home(homes))
+                if last:
+                    slots[-1].append(Release(index))
+                for order in (merged(self._tail, slots, self.graph, self.layout), [*self._tail, *slots]):
+                    if self._fits(order, bool(homes)):
+                        self.shapes[group.name] = shape
+                        self._commit(group, order)
+                        return True
+        return False
 
-    def finish(self) -> Plan:
-        """Lay program, parameters and data out in DRAM and resolve the addresses."""
-        self._emitter.halt()
-        instructions = self._emitter.instructions
-        params = self._params.content()
-        params_at = _align(len(instructions) * isa.INSTRUCTION_BYTES)
-        data_at = _align(params_at + params.size)
-        final = tuple(_relocate(i, params_at, data_at) for i in instructions)
-        content = np.zeros(data_at, np.uint8)
-        code = b"".join(i.encode() for i in final)
-        content[: len(code)] = np.frombuffer(code, np.uint8)
-        content[params_at : params_at + params.size] = params
-        image = inputs = None
-        if self.layout.image:
-            image = (self._image_address + data_at, *self.graph.input.shape[1:])
-        else:
-            inputs = self._plane_tensor(self.graph.input.name, data_at)
-        outputs = {role: self._plane_tensor(name, data_at) for role, name in self.graph.outputs.items()}
-        program = Program(
-            self.config,
-            final,
-            content,
-            params_at,
-            image,
-            inputs,
-            outputs,
-            _align(data_at + self._homes.dram_bytes),
-        )
-        return Plan(program, self.layout, self.shapes)
-
-    def _plane_tensor(self, name: str, data_at: int) -> PlaneTensor:
-        view = self.layout.views[name]
-        tensor = self.graph.tensors.get(name, self.graph.input)
-        index = {p: i for i, p in enumerate(view.planes)}
-        channels = np.array([[index[int(p)], int(lane)] for p, lane in view.channels])
-        planes = tuple(self._homes.plane_address(p) + data_at for p in view.planes)
-        return PlaneTensor(name, tensor.shape, tensor.scale, tensor.zero_point, planes, channels, view.up)
-
-    # -- choosing -------------------------------------------------------------------------------------------------
-
-    def _first_fit(self, group: Group, part: slice) -> tuple[Shape, list] | None:
-        """The first shape that fits, and its steps."""
+    def _candidates(self, group: Group, homes: tuple[int, ...], poor: bool) -> Iterator[tuple[Shape, Slots]]:
         out = group.nodes[-1].output
         _, height, width = self.graph.tensors[out].shape
         stem = is_stem(group.nodes[0], self.graph, self.layout)
-        strips = StripPlanner(
-            self.graph, self.layout, group, self._homes.spilled(), self.config.lanes, stem, part
-        )
-        for resident in self._homes.homes(out):
-            for shape in shapes(height, width, resident):
-                if resident and shape.halo and shape.rows * width < 64 and shape.rows < height:
-                    continue  # tiny strips only to keep the output here: rather store it
-                steps = strips.steps(shape)
-                if self._fits(steps, out, shape):
-                    return shape, steps
-        return None
+        at_home = frozenset(homes) | self._homes.scratchpad.homes.keys()
+        strips = StripPlanner(self.graph, self.layout, group, self._homes.spilled(), at_home, self.config.lanes, stem)
+        for streamed in (False,) if is_pointwise(group.nodes[0]) else (False, True):
+            for shape in shapes(height, width, streamed)[poor]:
+                yield shape, strips.slots(shape)
 
-    def _fits(self, steps: list, out: str, shape: Shape) -> bool:
-        memory = self._homes.memory.copy()
-        held: dict[tuple, int] = {}
+    def _fits(self, order: Slots, new_homes: bool) -> bool:
+        """Whether ``order`` can be done; new homes must leave a sixth of the scratchpad for the groups to come."""
+        scratchpad = self._homes.scratchpad.copy()
         try:
-            if shape.resident and not self._homes.holds(out):
-                memory.take_low(self._homes.words(out))
-            for step in steps:
-                if isinstance(step, Take):
-                    held[step.key] = memory.take(step.words)
-                elif isinstance(step, Give):
-                    memory.give(held.pop(step.key))
+            for slot in order:
+                for step in slot:
+                    scratchpad.apply(step)
         except NoRoom:
             return False
-        return True
+        return not new_homes or scratchpad.memory.free_words >= self.config.spad_words // 6
 
     # -- doing ----------------------------------------------------------------------------------------------------
 
-    def _do(self, step, buffers: dict[tuple, dict[int, Buffer]]) -> None:
-        match step:
-            case Take():
-                start = self._homes.memory.take(step.words)
-                rows = (step.row1 - step.row0) * step.width
-                buffers[step.key] = {
-                    p: Buffer(start + i * rows, step.row0, step.row1, step.width)
-                    for i, p in enumerate(step.planes)
-                }
-            case Give():
-                self._homes.memory.give(next(iter(buffers.pop(step.key).values())).base)
-            case Fetch():
-                for p, buffer in buffers[step.key].items():
-                    address = self._image_address if step.key[0] == IMAGE else self._homes.plane_address(p)
-                    self._emitter.load(step.node, address, buffer)
-            case Keep():
-                for p, buffer in buffers[step.key].items():
-                    self._emitter.store(
-                        step.node, self._homes.plane_address(p), buffer, step.start, step.stop
-                    )
-            case Compute():
-                self._compute(step, buffers)
+    def _commit(self, group: Group, order: Slots) -> None:
+        """Emit all but the group's last slots."""
+        depth = max(group.stages)
+        for p in self.layout.views[group.nodes[-1].output].planes:
+            if not any(isinstance(s, Home) and p in s.planes for slot in order for s in slot):
+                if p not in self._homes.scratchpad.homes:
+                    self._homes.plane_address(p)
+        self._tail = order[len(order) - depth :]
+        for slot in order[: len(order) - depth]:
+            self._performer.run(slot)
 
-    def _store_map(self, tensor: str, address: int, buffer: Buffer) -> None:
-        self._emitter.store(tensor, address, buffer, buffer.row0, buffer.row1)
+    def _flush(self) -> None:
+        for slot in self._tail:
+            self._performer.run(slot)
+        self._tail = []
 
-    def _compute(self, step: Compute, buffers: dict[tuple, dict[int, Buffer]]) -> None:
-        node, rows = step.nodes[0], Rows(*step.rows[0])
-        targets = [buffers[key] for key in step.targets]
-        if IMAGE in step.sources:
-            image = buffers[step.sources[IMAGE]][-1]
-            self._emitter.window(node, image, targets[0][-1], rows.start, rows.stop)
-            return
-        if WINDOW in step.sources:
-            source = buffers[step.sources[WINDOW]][-1]
-            for plane, target in targets[0].items():
-                self._emitter.stem(node, source, plane, target, rows)
-            return
-        if not is_pointwise(node):
-            self._gather(node, rows, step, buffers, targets[0], list(targets[0]))
-            return
-        view, sources = self._inputs(node.inputs[0], step, buffers)
-        for plane, target in targets[0].items():
-            self._emitter.pointwise(node, view, sources, plane, target, rows)
-            if len(step.nodes) == 2:
-                reader = step.nodes[1]
-                output = self._output_plane(node.output, reader.output, plane)
-                self._gather(
-                    reader, Rows(*step.rows[1]), step, buffers, targets[1], [output], {plane: target}
-                )
-
-    def _gather(self, node, rows: Rows, step: Compute, buffers, targets, planes, given=None) -> None:
-        view, sources = (
-            self._inputs(node.inputs[0], step, buffers)
-            if given is None
-            else (self.layout.views[node.inputs[0]], given)
-        )
-        offsets = None
-        if len(node.inputs) == 2:
-            offset_view, offset_sources = self._inputs(node.inputs[1], step, buffers)
-            offsets = offset_sources[_offset_plane(node, offset_view)]
-        for plane in planes:
-            source = self._output_plane(node.output, node.inputs[0], plane)
-            turn = sorted(targets).index(plane)
-            self._emitter.gather(node, view, source, sources, offsets, plane, targets[plane], rows, turn)
-
-    def _output_plane(self, tensor: str, other: str, plane: int) -> int:
-        """The plane of ``other`` that corresponds to ``plane`` of ``tensor``, for operators that keep lanes."""
-        position = self.layout.views[tensor].planes.index(plane)
-        return self.layout.views[other].planes[position]
-
-    def _inputs(self, name: str, step: Compute, buffers) -> tuple[View, dict[int, Buffer]]:
-        view = self.layout.views[name]
-        strip = buffers[step.sources[name]] if name in step.sources else {}
-        here = {**self._homes.planes, **strip}
-        return view, {p: here[p] for p in view.planes if p in here}
+    def _spill(self, index: int, group: Group, inputs: bool, later_than: int = -1) -> bool:
+        """Move the map at home that is read last, if later than group ``later_than``, to DRAM. False if there is none."""
+        busy = planes_of(self._tail, self.layout)
+        plane = self._homes.to_spill(group, index, busy, inputs)
+        if plane is None and self._tail:
+            self._flush()
+            plane = self._homes.to_spill(group, index, frozenset(), inputs)
+        if plane is None or self._homes.next_use(plane, index - 1) <= later_than:
+            return False
+        buffer: Buffer = self._homes.scratchpad.homes[plane]
+        address = self._homes.plane_address(plane)
+        self._emitter.store(group.name, address, buffer, buffer.row0, buffer.row1)
+        self._homes.scratchpad.evict(plane)
+        return True
 
 
-def _offset_plane(node: DeformConv, view: View) -> int:
-    """The plane of the offsets; the gather engine takes channel i from lane i."""
-    expected = np.arange(len(view.channels))
-    if view.up or len(view.planes) > 1 or (view.channels[:, 1] != expected).any():
-        raise UserError(
-            f"{node.name}: its {len(view.channels)} offset channels must be a convolution's whole output that fits one word; "
-            "use the square form, or an accelerator with more lanes"
-        )
-    return view.planes[0]
-
-
-def _align(value: int) -> int:
-    return -(-value // _ALIGN) * _ALIGN
-
-
-def _relocate(instruction: Instruction, params_at: int, data_at: int) -> Instruction:
-    values = dict(instruction.values)
-    if values.get("param_beats"):
-        values["param_addr"] += params_at
-    if "dram_addr" in values:
-        values["dram_addr"] += data_at
-    return Instruction(instruction.opcode, values, instruction.node, instruction.written)
+def _singles(group: Group) -> list[Group]:
+    groups = []
+    while len(group.nodes) > 1:
+        first, group = group.cut()
+        groups.append(first)
+    return [*groups, group]

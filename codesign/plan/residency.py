@@ -1,67 +1,87 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where whole maps live while the program runs: in the scratchpad as long as they fit, otherwise in DRAM."""
+"""Where planes live while the program runs: at home in the scratchpad as long as they fit, otherwise in DRAM."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from codesign.graph.ir import Graph
 from codesign.plan.buffers import Buffer
 from codesign.plan.groups import Group
 from codesign.plan.memory import Allocator
+from codesign.plan.steps import Give, Home, Release, Step, Take
 from codesign.plan.views import Layout
 from codesign.program.config import AcceleratorConfig
 
-Store = Callable[[str, int, Buffer], None]  #: (layer, DRAM byte address, buffer): store a whole map
+
+class Scratchpad:
+    """Contents of the scratchpad at a point of the program: planes at home and buffers under keys."""
+
+    def __init__(self, layout: Layout, last_use: dict[int, int], words: int):
+        self._layout, self._last_use = layout, last_use
+        self.memory = Allocator(words)
+        self.homes: dict[int, Buffer] = {}
+        self.buffers: dict[tuple, dict[int, Buffer]] = {}
+
+    def copy(self) -> Scratchpad:
+        twin = Scratchpad(self._layout, self._last_use, 0)
+        twin.memory = self.memory.copy()
+        twin.homes, twin.buffers = dict(self.homes), dict(self.buffers)
+        return twin
+
+    def apply(self, step: Step) -> None:
+        """What ``step`` does to the scratchpad's map; raises `NoRoom`."""
+        match step:
+            case Take():
+                starts = self.memory.take_many(len(step.planes), step.plane_words)
+                self.buffers[step.key] = {
+                    p: Buffer(start, step.row0, step.row1, step.width, step.ring)
+                    for p, start in zip(step.planes, starts, strict=True)
+                }
+            case Give():
+                for buffer in self.buffers.pop(step.key).values():
+                    self.memory.give(buffer.base)
+            case Home():
+                shape = self._layout.planes[step.planes[0]]
+                starts = self.memory.take_many(len(step.planes), shape.height * shape.width, low=True)
+                for p, start in zip(step.planes, starts, strict=True):
+                    self.homes[p] = Buffer(start, 0, shape.height, shape.width)
+            case Release():
+                for p in [p for p in self.homes if self._last_use.get(p, -1) <= step.index]:
+                    self.evict(p)
+
+    def evict(self, plane: int) -> None:
+        """Free a plane's home."""
+        self.memory.give(self.homes.pop(plane).base)
 
 
 class Residency:
-    """Scratchpad allocator, resident planes and DRAM addresses (bytes, relative to the data region)."""
+    """Which planes have a home, and DRAM addresses of the others (bytes, relative to the data region)."""
 
     def __init__(self, graph: Graph, layout: Layout, groups: list[Group], config: AcceleratorConfig):
         self._graph, self._layout, self._config = graph, layout, config
-        self.memory = Allocator(config.spad_words)
-        self.planes: dict[int, Buffer] = {}  #: plane -> its whole map in the scratchpad
         self.dram_bytes = 0
-        self._blocks: dict[str, int] = {}  # tensor -> start of its resident block
         self._dram: dict[int, int] = {}
-        self._last_use = _last_uses(layout, groups)
-
-    def holds(self, tensor: str) -> bool:
-        """Whether the tensor has a block in the scratchpad."""
-        return tensor in self._blocks
+        self.last_use, self._uses = _uses(layout, groups)
+        self._outputs = {p for name in graph.outputs.values() for p in layout.views[name].planes}
+        self.scratchpad = Scratchpad(layout, self.last_use, config.spad_words)
 
     def spilled(self) -> frozenset[int]:
         """Planes that a reader must load from DRAM."""
-        return frozenset(p for p in self._dram if p not in self.planes)
+        return frozenset(p for p in self._dram if p not in self.scratchpad.homes)
 
-    def words(self, tensor: str) -> int:
-        """Scratchpad words of the whole tensor."""
-        _, height, width = self._graph.tensors[tensor].shape
-        return len(self._layout.views[tensor].planes) * height * width
+    def home_choices(self, tensor: str, index: int) -> list[tuple[int, ...]]:
+        """Sets of planes that a new tensor of group ``index`` may be given homes for, best first.
 
-    def homes(self, tensor: str) -> tuple[bool, ...]:
-        """Whether a new tensor may live in the scratchpad, best choice first; one already begun keeps its home.
-
-        Outputs of the network go to DRAM; a map must leave a quarter of the scratchpad for later strips.
+        Planes already begun keep their place; outputs of the network go to DRAM. Planes read soonest come first.
         """
-        if self.holds(tensor):
-            return (True,)
-        planes = set(self._layout.views[tensor].planes)
-        if planes & self._dram.keys():
-            return (False,)
-        if any(planes & set(self._layout.views[name].planes) for name in self._graph.outputs.values()):
-            return (False,)
-        fits = self.memory.free_words - self.words(tensor) >= self._config.spad_words // 4
-        return (True, False) if fits else (False,)
+        planes = self._layout.views[tensor].planes
+        new = [p for p in planes if p not in self._dram and p not in self.scratchpad.homes and p not in self._outputs]
+        new.sort(key=lambda p: (self.next_use(p, index), p))
+        counts = sorted({len(new) * i // 6 for i in range(7)}, reverse=True)
+        return [tuple(sorted(new[:n])) for n in counts]
 
-    def make_resident(self, tensor: str) -> None:
-        """Give the whole tensor a block of the scratchpad; raises `NoRoom`."""
-        height, width = self._graph.tensors[tensor].shape[1:]
-        start = self.memory.take_low(self.words(tensor))
-        self._blocks[tensor] = start
-        for i, p in enumerate(self._layout.views[tensor].planes):
-            self.planes[p] = Buffer(start + i * height * width, 0, height, width)
+    def next_use(self, plane: int, index: int) -> int:
+        """Number of the first group after ``index`` that reads the plane."""
+        return next((i for i in self._uses.get(plane, ()) if i > index), len(self._uses) + index)
 
     def plane_address(self, plane: int) -> int:
         """DRAM byte address of a plane, allotted when first asked for."""
@@ -76,47 +96,26 @@ class Residency:
         self.dram_bytes = -(-(start + size) // 128) * 128
         return start
 
-    def release(self, index: int) -> None:
-        """Free the maps that no group after number ``index`` reads."""
-        for tensor in list(self._blocks):
-            if self._last_reader(tensor) <= index:
-                self._free(tensor)
-
-    def spill_one(self, group: Group, inputs: bool, store: Store) -> bool:
-        """Move the resident map with the last reader farthest away to DRAM; the group's own inputs only if ``inputs``.
-
-        False when nothing is left to move.
-        """
-        used = {p for node in group.nodes for name in node.inputs for p in self._layout.views[name].planes}
-        own = {node.output for node in group.nodes}
+    def to_spill(self, group: Group, index: int, keep: frozenset[int], inputs: bool) -> int | None:
+        """The plane at home that is read last, to be moved to DRAM: none of ``keep``, the group's own inputs only if
+        ``inputs``. None when there is none."""
+        used = {p for node in group.nodes for name in node.inputs for p in self._planes(name)}
+        own = set(self._layout.views[group.nodes[-1].output].planes)
         movable = [
-            t
-            for t in self._blocks
-            if t not in own and (inputs or not used & set(self._layout.views[t].planes))
+            p for p in self.scratchpad.homes if p not in own and p not in keep and (inputs or p not in used)
         ]
-        if not movable:
-            return False
-        tensor = max(movable, key=self._last_reader)
-        for p in self._layout.views[tensor].planes:
-            store(tensor, self.plane_address(p), self.planes[p])
-        self._free(tensor)
-        return True
+        return max(movable, key=lambda p: (self.next_use(p, index - 1), p), default=None)
 
-    def _last_reader(self, tensor: str) -> int:
-        return max(self._last_use.get(p, -1) for p in self._layout.views[tensor].planes)
-
-    def _free(self, tensor: str) -> None:
-        self.memory.give(self._blocks.pop(tensor))
-        for p in self._layout.views[tensor].planes:
-            self.planes.pop(p, None)
+    def _planes(self, name: str) -> tuple[int, ...]:
+        return self._layout.views[name].planes
 
 
-def _last_uses(layout: Layout, groups: list[Group]) -> dict[int, int]:
-    """Plane → number of the last group that reads it."""
-    last: dict[int, int] = {}
+def _uses(layout: Layout, groups: list[Group]) -> tuple[dict[int, int], dict[int, list[int]]]:
+    """Plane → number of the last group that reads it; plane → numbers of all."""
+    uses: dict[int, list[int]] = {}
     for index, group in enumerate(groups):
         for node in group.nodes:
             for name in node.inputs:
                 for p in layout.views[name].planes:
-                    last[p] = index
-    return last
+                    uses.setdefault(p, []).append(index)
+    return {p: found[-1] for p, found in uses.items()}, uses

@@ -1,155 +1,88 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How one group runs: its rows cut into strips, as a list of steps that can be tried against memory before it is emitted.
+"""One group cut into strips of rows: a software pipeline of slots, each a list of steps.
 
-Two ways to keep the tensors inside a group: "whole" holds each of them entirely, every row computed once; "halo" holds a
-strip at a time and computes the rows that two strips share twice.
+Every row is computed once. A tensor between an array layer and a gather with halo lives in a ring of rows (or whole,
+where the ring would be as large); one whose reader needs just the rows of its strip, in a buffer a strip.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from codesign.graph.ir import Graph, Node
+from codesign.graph.ir import DeformConv, Graph, Node
 from codesign.plan.geometry import input_rows
 from codesign.plan.groups import Group, is_pointwise
+from codesign.plan.steps import IMAGE, WINDOW, Compute, Fetch, Give, Keep, Shape, Step, Take
 from codesign.plan.views import Layout
 
-IMAGE = "<image>"  #: key of the packed input picture
-WINDOW = "<window>"  #: key of the stem's gathered windows
-
-
-@dataclass(frozen=True)
-class Take:
-    """Allocate ``planes`` × rows [row0, row1) × ``width`` words under ``key``."""
-
-    key: tuple
-    planes: tuple[int, ...]
-    row0: int
-    row1: int
-    width: int
-
-    @property
-    def words(self) -> int:
-        return len(self.planes) * (self.row1 - self.row0) * self.width
-
-
-@dataclass(frozen=True)
-class Give:
-    """Free what ``key`` holds."""
-
-    key: tuple
-
-
-@dataclass(frozen=True)
-class Fetch:
-    """Load everything under ``key`` from DRAM."""
-
-    key: tuple
-    node: str
-
-
-@dataclass(frozen=True)
-class Keep:
-    """Store rows [start, stop) of what ``key`` holds to DRAM."""
-
-    key: tuple
-    node: str
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True)
-class Compute:
-    """Run ``nodes`` (one, or an array node and its depthwise reader, interleaved plane by plane) on output rows
-    ``rows[i]``. ``sources`` maps tensor names to keys of strip buffers; absent ones are resident."""
-
-    nodes: tuple[Node, ...]
-    rows: tuple[tuple[int, int], ...]
-    sources: dict[str, tuple]
-    targets: tuple[tuple, ...]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A way to run a group: rows per strip, "whole" or "halo", output resident or not, inputs loaded a strip ahead."""
-
-    rows: int
-    halo: bool
-    resident: bool
-    ahead: bool = True
+Rows = tuple[int, int]
 
 
 class StripPlanner:
-    """Makes the step list of one group for a given `Shape`. ``in_dram`` says which planes must be loaded; ``part``
-    restricts a group of one plane-wise node to some of its planes (positions)."""
+    """Makes the slots of one group for a given `Shape`.
+
+    ``in_dram``: planes that must be loaded; ``homes``: output planes that live in the scratchpad.
+    """
 
     def __init__(
-        self,
-        graph: Graph,
-        layout: Layout,
-        group: Group,
-        in_dram: frozenset[int],
-        lanes: int,
-        stem: bool,
-        part: slice = slice(None),
-    ):
-        self._part = part
-        self._graph, self._layout, self._group, self._dram = graph, layout, group, in_dram
-        self._lanes, self._stem = lanes, stem
+        self, graph: Graph, layout: Layout, group: Group, in_dram: frozenset[int], homes: frozenset[int], lanes: int, stem: bool
+    ):  # fmt: skip
+        self._graph, self._layout, self._group = graph, layout, group
+        self._dram, self._homes, self._lanes, self._stem = in_dram, homes, lanes, stem
         self._out = group.nodes[-1].output
         self._height = graph.tensors[self._out].shape[1]
 
-    def steps(self, shape: Shape) -> list:
-        """Steps in emission order: allocations, loads, computations, stores, frees."""
+    def slots(self, shape: Shape) -> list[list[Step]]:
+        """In slot t stage k works on strip t - k. Allocations of rings are in the first slot, their release in the last.
+
+        Gathers that follow no array layer come behind the later stages: parameters are fetched in program order, and
+        theirs would keep the array's waiting.
+        """
         self._shape = shape
-        self._done: dict[str, int] = {}
-        steps: list = []
-        starts = list(range(0, self._height, shape.rows))
-        needs = self._all_needs([(s, min(self._height, s + shape.rows)) for s in starts])
-        if not shape.halo:
-            steps += [
-                self._take_rows(name, (name,), 0, self._stored(name)[0]) for name in self._inner_names()
-            ]
-        depth = max(self._group.stages)
-        ahead = int(shape.ahead)
-        for slot in range(-ahead, len(starts) + depth):
-            if slot + ahead < len(starts):
-                steps += self._loads(slot + ahead, needs[slot + ahead])
+        self._new = self._new_rows(shape.rows)
+        count, depth, ahead = len(self._new), max(self._group.stages), int(shape.ahead)
+        slots: list[list[Step]] = []
+        for slot in range(count + depth):
+            steps: list[Step] = self._rings() if slot == 0 else []
+            for strip in range(0 if slot == 0 else slot + ahead, slot + ahead + 1):
+                if strip < count:
+                    steps += self._loads(strip)
+            late: list[Step] = []
             for stage in range(depth + 1):
-                if 0 <= slot - stage < len(starts):
-                    steps += self._stage(stage, slot - stage, needs[slot - stage])
-        if not shape.halo:
-            steps += [Give((name,)) for name in self._inner_names()]
-        return steps
+                if 0 <= slot - stage < count:
+                    now, then = self._stage(stage, slot - stage)
+                    steps += now
+                    late = then + late
+            slots.append(steps + late)
+        slots[-1] += [Give(step.key) for step in slots[0] if isinstance(step, Take) and len(step.key) == 1]
+        return slots
 
-    def _inner_names(self) -> list[str]:
-        names = [node.output for node in self._group.nodes[:-1]]
-        return ([WINDOW] if self._stem else []) + names
+    # -- rows -----------------------------------------------------------------------------------------------------
 
-    def _all_needs(self, strips: list[tuple[int, int]]) -> list[dict[str, tuple[int, int]]]:
-        """Per strip, the rows of every tensor. Rows that no reader wants (stride > kernel) belong to a strip all the same:
-        every value of the network is computed and compared."""
-        plain = [self._needs(*strip, {}) for strip in strips]
-        inside = self._group.internal
-        ends = [{name: needs[name][0] for name in inside} for needs in plain[1:]]
-        ends.append({name: self._stored(name)[0] for name in inside})
-        return [self._needs(*strip, end) for strip, end in zip(strips, ends, strict=True)]
+    def _new_rows(self, rows: int) -> list[dict[str, Rows]]:
+        """Per strip, the rows of every tensor of the group that are computed in it. The last strip completes them all:
+        rows that no reader wants (stride > kernel) are computed and compared, too."""
+        done = dict.fromkeys((node.output for node in self._group.nodes), 0)
+        strips: list[dict[str, Rows]] = []
+        for start in range(0, self._height, rows):
+            stop = min(self._height, start + rows)
+            new = {self._out: (start, stop)}
+            for node in reversed(self._group.nodes):
+                for index, name in enumerate(node.inputs):
+                    if name in self._group.internal:
+                        _, height, up = self._input(name)
+                        first, end = new[node.output]
+                        need = input_rows(node, index, first, end, height, up)[1] if end > first else 0
+                        if stop == self._height:
+                            need = self._stored(name)[0]
+                        new[name] = (done[name], max(done[name], need))
+            done = {name: new[name][1] for name in done}
+            strips.append(new)
+        return strips
 
-    def _needs(self, start: int, stop: int, ends: dict[str, int]) -> dict[str, tuple[int, int]]:
-        """Stored rows of every tensor that output rows [start, stop) of the group need (outputs included); tensors
-        inside the group at least up to row ``ends``."""
-        needs = {self._out: (start, stop)}
-        for node in reversed(self._group.nodes):
-            first, last = needs[node.output]
-            rows = needs[node.output] = (0 if start == 0 else first, max(last, ends.get(node.output, 0)))
-            for index, name in enumerate(node.inputs):
-                _, height, up = self._input(name)
-                first, last = input_rows(node, index, *rows, height, up)
-                old = needs.get(name, (first, last))
-                needs[name] = (min(old[0], first), max(old[1], last))
-        if self._stem:
-            needs[WINDOW] = needs[self._group.nodes[0].output]
-        return needs
+    def _reads(self, node: Node, index: int, strip: int) -> Rows | None:
+        """Stored rows of input ``index`` that the node's new rows of a strip read; None for no rows."""
+        first, stop = self._new[strip][node.output]
+        _, height, up = self._input(node.inputs[index])
+        return input_rows(node, index, first, stop, height, up) if stop > first else None
 
     def _input(self, name: str) -> tuple[tuple[int, ...], int, int]:
         """(planes, logical height, up)."""
@@ -161,120 +94,171 @@ class StripPlanner:
 
     def _stored(self, name: str) -> tuple[int, int]:
         """Stored (height, width) of a produced tensor, or of the windows."""
-        if name == WINDOW:
-            name = self._group.nodes[0].output
-        return self._graph.tensors[name].shape[1:]
+        return self._graph.tensors[self._group.nodes[0].output if name == WINDOW else name].shape[1:]
 
-    def _take_rows(self, name: str, key: tuple, first: int, stop: int) -> Take:
-        planes = (-1,) if name == WINDOW else self._layout.views[name].planes[self._part]
-        return Take(key, planes, first, stop, self._stored(name)[1])
+    # -- buffers --------------------------------------------------------------------------------------------------
 
-    def _loads(self, strip: int, needs: dict[str, tuple[int, int]]) -> list:
+    def _ringed(self) -> list[tuple[Node, Node]]:
+        """(producer, reader) of the tensors that are kept in rings: those gathered with a halo."""
+        nodes = self._group.nodes
+        return [
+            (a, b) for a, b in zip(nodes[:-1], nodes[1:], strict=True) if not is_pointwise(b) and b.inputs[0] == a.output
+        ]  # fmt: skip
+
+    def _rings(self) -> list[Step]:
+        steps: list[Step] = []
+        for producer, reader in self._ringed():
+            name = producer.output
+            height, width = self._stored(name)
+            rows = 1 << (self._live_rows(producer, reader) - 1).bit_length()
+            steps.append(Take((name,), self._layout.views[name].planes, 0, height, width, rows if rows < height else 0))
+        return steps
+
+    def _live_rows(self, producer: Node, reader: Node) -> int:
+        """Rows that exist at a time: from the first that a strip still reads to the last written meanwhile."""
+        lead = self._stage_of(reader) - self._stage_of(producer) + (0 if self._shape.tight else 1)
+        last, live = len(self._new) - 1, 1
+        for strip in range(last + 1):
+            read = self._reads(reader, 0, strip)
+            if read:
+                live = max(live, self._new[min(last, strip + lead)][producer.output][1] - read[0])
+        return live
+
+    def _stage_of(self, node: Node) -> int:
+        return self._group.stages[self._group.nodes.index(node)]
+
+    def _key(self, name: str, strip: int) -> tuple:
+        return (name,) if any(a.output == name for a, _ in self._ringed()) else (name, strip)
+
+    def _take(self, name: str, strip: int) -> list[Step]:
+        """The strip buffer that a node's new rows go to, where there is one."""
+        if len(self._key(name, strip)) == 1:
+            return []
+        rows = self._new[strip][self._group.nodes[0].output if name == WINDOW else name]
+        planes = (-1,) if name == WINDOW else self._layout.views[name].planes
+        if name == self._out:
+            planes = tuple(p for p in planes if p not in self._homes)
+        return [Take((name, strip), planes, *rows, self._stored(name)[1])] if planes and rows[1] > rows[0] else []
+
+    def _loads(self, strip: int) -> list[Step]:
         """Strip buffers of the inputs that are in DRAM."""
-        steps: list = []
         user = self._group.nodes[0]
         if self._stem:
-            key = (IMAGE, strip)
+            rows = self._reads(user, 0, strip)
             width = self._graph.input.shape[2] // (self._lanes // 4)
-            return [Take(key, (-1,), *needs[self._graph.input.name], width), Fetch(key, user.name)]
+            return [Take((IMAGE, strip), (-1,), *rows, width), Fetch((IMAGE, strip), user.name)] if rows else []
+        steps: list[Step] = []
         for name in self._externals():
-            planes = self._loaded(name)
-            if planes:
+            planes, rows = self._loaded(name), self._needed(name, strip)
+            if planes and rows and not self._streams(name):
                 key = (name, strip)
-                width = self._layout.planes[planes[0]].width
-                steps += [Take(key, planes, *needs[name], width), Fetch(key, user.name)]
+                steps += [Take(key, planes, *rows, self._layout.planes[planes[0]].width), Fetch(key, user.name)]
         return steps
 
     def _loaded(self, name: str) -> tuple[int, ...]:
-        """Planes of an input that strips must load; of the data input of a part, that part's only."""
-        part = self._part if name == self._group.nodes[0].inputs[0] else slice(None)
-        return tuple(p for p in self._layout.views[name].planes[part] if p in self._dram)
+        return tuple(p for p in self._layout.views[name].planes if p in self._dram)
+
+    def _streams(self, name: str) -> bool:
+        first = self._group.nodes[0]
+        return self._shape.streamed and not is_pointwise(first) and name == first.inputs[0]
+
+    def _needed(self, name: str, strip: int) -> Rows | None:
+        found = [
+            self._reads(node, i, strip) for node in self._group.nodes for i, n in enumerate(node.inputs) if n == name
+        ]  # fmt: skip
+        rows = [r for r in found if r]
+        return (min(r[0] for r in rows), max(r[1] for r in rows)) if rows else None
 
     def _externals(self) -> list[str]:
         inside = self._group.internal
-        names = [name for node in self._group.nodes for name in node.inputs if name not in inside]
-        return list(dict.fromkeys(names))
+        return list(dict.fromkeys(n for node in self._group.nodes for n in node.inputs if n not in inside))
 
-    def _stage(self, stage: int, strip: int, needs: dict[str, tuple[int, int]]) -> list:
-        steps: list = []
+    # -- work -----------------------------------------------------------------------------------------------------
+
+    def _stage(self, stage: int, strip: int) -> tuple[list[Step], list[Step]]:
+        """Steps of a stage: those of array layers and their readers, and those of gathers alone."""
         if self._stem and stage == 0:
-            steps += self._produce(WINDOW, strip, needs)
-            rows = self._new_rows(WINDOW, needs)
-            node = self._group.nodes[0]
-            target = self._key(WINDOW, strip)
-            steps.append(Compute((node,), (rows,), {IMAGE: (IMAGE, strip)}, (target,)))
-            return [*steps, Give((IMAGE, strip))]
+            return [], self._windows(strip)
         nodes = [n for n, s in zip(self._group.nodes, self._group.stages, strict=True) if s == stage]
-        for node in nodes:
-            steps += self._produce(node.output, strip, needs)
-        for chunk in _interleaved(nodes):
-            rows = tuple(self._new_rows(n.output, needs) for n in chunk)
-            sources = {name: key for n in chunk for name, key in self._sources(n, strip).items()}
-            targets = tuple(self._key(n.output, strip) for n in chunk)
-            if all(first < stop for first, stop in rows):
-                steps.append(Compute(tuple(chunk), rows, sources, targets))
-            else:
-                steps += [
-                    Compute((n,), (r,), sources, (t,))
-                    for n, r, t in zip(chunk, rows, targets, strict=True)
-                    if r[0] < r[1]
-                ]
-        if nodes[-1].output == self._out and not self._shape.resident:
-            key = self._key(self._out, strip)
-            steps += [Keep(key, nodes[-1].name, *needs[self._out]), Give(key)]
-        return steps + self._frees(nodes, stage, strip)
+        takes: list[Step] = [step for node in nodes for step in self._take(node.output, strip)]
+        chunks = _interleaved(nodes)
+        split = next((i for i, chunk in enumerate(chunks) if not is_pointwise(chunk[0])), len(chunks))
+        early = [step for chunk in chunks[:split] for step in self._run(chunk, strip)]
+        late = [step for chunk in chunks[split:] for step in self._run(chunk, strip)]
+        ends = self._store(nodes[-1], strip) if nodes[-1].output == self._out else []
+        ends += self._frees(nodes, stage, strip)
+        return ([*takes, *early], [*late, *ends]) if split < len(chunks) else ([*takes, *early, *ends], [])
 
-    def _produce(self, name: str, strip: int, needs: dict[str, tuple[int, int]]) -> list:
-        """The buffer a node's rows of this strip go to, unless one for all strips exists."""
-        inner = name != self._out
-        if (inner and not self._shape.halo) or (not inner and self._shape.resident):
+    def _windows(self, strip: int) -> list[Step]:
+        node = self._group.nodes[0]
+        rows = self._new[strip][node.output]
+        if rows[0] == rows[1]:
             return []
-        return [self._take_rows(name, self._key(name, strip), *needs[name])]
+        target = (WINDOW, strip)
+        work = Compute((node,), (rows,), {IMAGE: (IMAGE, strip)}, (target,))
+        return [*self._take(WINDOW, strip), work, Give((IMAGE, strip))]
 
-    def _key(self, name: str, strip: int) -> tuple:
-        if name == self._out:
-            return (name,) if self._shape.resident else (name, strip)
-        return (name, strip) if self._shape.halo else (name,)
+    def _run(self, chunk: list[Node], strip: int) -> list[Step]:
+        rows = tuple(self._new[strip][n.output] for n in chunk)
+        sources = {name: key for n in chunk for name, key in self._sources(n, strip).items()}
+        targets = tuple(self._key(n.output, strip) for n in chunk)
+        if all(first < stop for first, stop in rows):
+            if self._streams(chunk[0].inputs[0]) and self._loaded(chunk[0].inputs[0]):
+                return self._plane_by_plane(chunk[0], strip, sources, targets)
+            return [Compute(tuple(chunk), rows, sources, targets)]
+        return [
+            Compute((n,), (r,), sources, (t,))
+            for n, r, t in zip(chunk, rows, targets, strict=True)
+            if r[0] < r[1]
+        ]
 
-    def _new_rows(self, name: str, needs: dict[str, tuple[int, int]]) -> tuple[int, int]:
-        first, stop = needs[name]
-        if self._shape.halo or name == self._out:
-            return first, stop
-        first = max(first, self._done.get(name, 0)) if name in self._done else 0
-        self._done[name] = max(stop, first)
-        return first, max(stop, first)
+    def _plane_by_plane(self, node: Node, strip: int, sources: dict[str, tuple], targets: tuple) -> list[Step]:
+        """A plane-wise node whose input planes come one after the other from DRAM."""
+        name, steps = node.inputs[0], []
+        loaded = set(self._loaded(name))
+        rows = self._reads(node, 0, strip)
+        for given, made in zip(self._layout.views[name].planes, self._layout.views[node.output].planes, strict=True):
+            work = Compute((node,), (self._new[strip][node.output],), {**sources, name: (name, strip, given)}, targets, (made,))
+            if given in loaded:
+                take = Take((name, strip, given), (given,), *rows, self._layout.planes[given].width)
+                steps += [take, Fetch(take.key, node.name), work, Give(take.key)]
+            else:
+                steps.append(work)
+        return steps
 
     def _sources(self, node: Node, strip: int) -> dict[str, tuple]:
-        """Keys of the buffers that hold this node's inputs, where those are not resident."""
+        """Keys of the buffers that hold this node's inputs, where those are not at home."""
+        if self._stem and node is self._group.nodes[0]:
+            return {WINDOW: (WINDOW, strip)}
         found: dict[str, tuple] = {}
         for name in node.inputs:
             if name in self._group.internal:
                 found[name] = self._key(name, strip)
-            elif self._stem:
-                found[WINDOW] = self._key(WINDOW, strip)
             elif self._loaded(name):
                 found[name] = (name, strip)
         return found
 
-    def _frees(self, nodes: list[Node], stage: int, strip: int) -> list:
-        """Inputs whose last reader in the group has just been issued."""
-        steps: list = []
-        read = {name for n in nodes for name in n.inputs}
-        if self._stem and stage == 1 and self._shape.halo:
-            steps.append(Give((WINDOW, strip)))
-        later = {
-            name
-            for n, s in zip(self._group.nodes, self._group.stages, strict=True)
-            if s > stage
-            for name in n.inputs
-        }
-        for name in read - later:
+    def _store(self, node: Node, strip: int) -> list[Step]:
+        planes = [p for p in self._layout.views[self._out].planes if p not in self._homes]
+        rows = self._new[strip][self._out]
+        if not planes or rows[0] == rows[1]:
+            return []
+        key = (self._out, strip)
+        return [Keep(key, node.name, self._out, *rows), Give(key)]
+
+    def _frees(self, nodes: list[Node], stage: int, strip: int) -> list[Step]:
+        """Strip buffers whose last reader in the group has just been issued."""
+        pairs = list(zip(self._group.nodes, self._group.stages, strict=True))
+        later = {name for n, s in pairs if s > stage for name in n.inputs}
+        keys = set()
+        for name in {name for n in nodes for name in n.inputs} - later:
             if name in self._group.internal:
-                if self._shape.halo:
-                    steps.append(Give((name, strip)))
-            elif not self._stem and self._loaded(name):
-                steps.append(Give((name, strip)))
-        return sorted(steps, key=lambda s: str(s.key))
+                keys.add(self._key(name, strip) if self._new[strip][name][1] > self._new[strip][name][0] else ())
+            elif self._stem and name == self._graph.input.name:
+                keys.add((WINDOW, strip) if self._new[strip][self._group.nodes[0].output][1] > self._new[strip][self._group.nodes[0].output][0] else ())
+            elif self._loaded(name) and self._needed(name, strip) and not self._streams(name):
+                keys.add((name, strip))
+        return [Give(key) for key in sorted(keys, key=str) if len(key) == 2]
 
 
 def _interleaved(nodes: list[Node]) -> list[list[Node]]:
@@ -289,11 +273,6 @@ def _interleaved(nodes: list[Node]) -> list[list[Node]]:
     return chunks
 
 
-def shapes(height: int, width: int, resident: bool) -> list[Shape]:
-    """Shapes worth trying, best first: every row once, in a few strips of at least 128 pixels; then ever smaller ones."""
-    good = min(height, max(-(-128 // width), -(-height // 4)))
-    rows = sorted({max(1, good >> i) for i in range(8)}, reverse=True)
-    whole = [Shape(r, False, resident) for r in rows]
-    large = sorted({max(1, -(-height // n)) for n in range(1, height + 1)}, reverse=True)
-    found = whole + [Shape(r, True, resident) for r in large]
-    return found + [Shape(1, True, resident, False)]
+def is_offset(node: Node, name: str) -> bool:
+    """Whether ``name`` is read as offsets."""
+    return isinstance(node, DeformConv) and name == node.inputs[1]

@@ -93,16 +93,14 @@ class _Planes:
     def __init__(self, plan: Plan, golden: dict[str, np.ndarray]):
         self._plan = plan
         lanes = plan.program.config.lanes
-        self._want, self._used = [], []
-        for plane in plan.layout.planes:
-            view = plan.layout.views[plane.tensor]
-            want = np.zeros((plane.height, plane.width, lanes), np.int8)
-            members = np.flatnonzero(view.channels[:, 0] == plane.index)
-            want[:, :, view.channels[members, 1]] = golden[plane.tensor][members].transpose(1, 2, 0)
-            used = np.zeros(lanes, bool)
-            used[view.channels[members, 1]] = True
-            self._want.append(want)
-            self._used.append(used)
+        planes = plan.layout.planes
+        self._want = [np.zeros((p.height, p.width, lanes), np.int8) for p in planes]
+        self._owner: list[dict[int, tuple[str, int]]] = [{} for _ in planes]  # lane -> tensor and channel
+        for name in plan.layout.produced:
+            for channel, (plane, lane) in enumerate(plan.layout.views[name].channels):
+                self._want[plane][:, :, lane] = golden[name][channel]
+                self._owner[plane][int(lane)] = name, channel
+        self._used = [np.array([lane in owner for lane in range(lanes)]) for owner in self._owner]
         self._right = [np.zeros(w.shape, bool) for w in self._want]
         self._wrong = [np.zeros(w.shape, bool) for w in self._want]
         self._first_at: tuple[int, Difference] | None = None
@@ -142,18 +140,22 @@ class _Planes:
         shaped = got.reshape(w.rows, w.cols, w.lanes)
         right = good & (shaped == self._want[w.plane][area])
         self._right[w.plane][area] |= right
-        bad = ~right & self._used[w.plane][lanes]
+        bad = ~right & self._meant(instruction, w)
         self._wrong[w.plane][area] |= bad
         if bad.any() and (self._first_at is None or index < self._first_at[0]):
             self._first_at = (index, self._difference(instruction, w, bad, shaped, good))
+
+    def _meant(self, instruction: Instruction, w: Written) -> np.ndarray:
+        """Which of the written lanes hold channels: those the array's mask names, or all of a depthwise unit's."""
+        used = self._used[w.plane][w.lane0 : w.lane0 + w.lanes]
+        mask = instruction.values.get("dst_mask", -1)
+        return used & np.array([bool(mask >> i & 1) for i in range(w.lanes)])
 
     def _difference(
         self, instruction: Instruction, w: Written, bad: np.ndarray, got: np.ndarray, good: np.ndarray
     ) -> Difference:
         y, x, lane = (int(i) for i in np.argwhere(bad)[0])
-        tensor = self._plan.layout.planes[w.plane].tensor
-        channels = self._plan.layout.views[tensor].channels
-        channel = int(np.flatnonzero((channels[:, 0] == w.plane) & (channels[:, 1] == w.lane0 + lane))[0])
+        tensor, channel = self._owner[w.plane][w.lane0 + lane]
         want = int(self._want[w.plane][w.row + y, w.col + x, w.lane0 + lane])
         seen = int(got[y, x, lane]) if good[y, x, lane] else None
         return Difference(instruction.node, tensor, channel, w.row + y, w.col + x, seen, want)
@@ -167,7 +169,8 @@ class _Planes:
     def missing(self, name: str, view: View, bad: np.ndarray, golden: dict[str, np.ndarray]) -> Difference:
         """A value of ``name`` that no instruction wrote."""
         c, y, x = (int(i) for i in np.argwhere(bad)[0])
-        tensor = self._plan.layout.planes[int(view.channels[c, 0])].tensor
+        plane, lane = (int(i) for i in view.channels[c])
+        tensor, _ = self._owner[plane][lane]
         return Difference(tensor, name, c, y, x, None, int(golden[name][c, y, x]))
 
 

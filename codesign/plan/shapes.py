@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which strips are worth trying for a group, best first."""
+
+from __future__ import annotations
+
+from codesign.plan.steps import Shape
+
+LEAST = 64  #: pixels of a strip that hide the next weight tile and the instruction's requantisation behind the array
+BEST = 192
+
+
+def shapes(height: int, width: int, streamed: bool) -> tuple[list[Shape], list[Shape]]:
+    """(good, poor) shapes of a group whose output is ``height`` × ``width``."""
+    rows = {-(-height // n) for n in range(1, height + 1)} | {r for r in (1, 3, 7, 15) if r <= height}
+    good = sorted((r for r in rows if r * width >= LEAST or r == height), key=lambda r: _cost(r, height, width))
+    poor = sorted(rows - set(good), reverse=True)
+    if streamed:
+        return [Shape(r, streamed=True) for r in good], [Shape(r, streamed=True) for r in poor]
+    best = [Shape(r) for r in good] + [Shape(r, tight=True) for r in good]
+    rest = [Shape(r, tight=True) for r in poor]
+    return best, [*rest, Shape(1, tight=True, ahead=False)]
+
+
+def _cost(rows: int, height: int, width: int) -> float:
+    """Share of time a strip's ends cost (short strips), and a pipeline of few strips (long ones)."""
+    pixels, strips = rows * width, -(-height // rows)
+    uneven = strips * rows / height - 1
+    return 20 / pixels + (0.5 / strips if pixels > LEAST else 0) + pixels / 8192 + 0.2 * uneven
