@@ -30,6 +30,22 @@ def merged(tail: list[list[Step]], slots: list[list[Step]], graph: Graph, layout
     return result
 
 
+def zipped(slots: list[list[Step]], more: list[list[Step]], graph: Graph, layout: Layout) -> list[list[Step]]:
+    """Two groups side by side, in proportion: each slot of ``more`` as early as it may, all of ``slots`` before its last."""
+    left = [_written([slot], layout) for slot in slots]
+    result: list[list[Step]] = []
+    at = 0
+    for number, slot in enumerate(more):
+        read = _read(slot, graph, layout)
+        needed = max((i + 1 for i in range(at, len(slots)) if _meet(left[i], read)), default=0)
+        share = -(-len(slots) * (number + 1) // len(more)) if number < len(more) - 1 else len(slots)
+        until = max(at, needed, share)
+        result += slots[at:until]
+        at = until
+        result.append(slot)
+    return result
+
+
 def _widen(spans: Spans, plane: int, rows: tuple[int, int]) -> None:
     old = spans.get(plane, rows)
     spans[plane] = (min(old[0], rows[0]), max(old[1], rows[1]))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from codesign.errors import UserError
@@ -15,17 +15,20 @@ from codesign.plan.groups import Group, is_pointwise, is_stem, make_groups
 from codesign.plan.memory import NoRoom
 from codesign.plan.params import ParamImage
 from codesign.plan.perform import Performer
-from codesign.plan.pipeline import merged, planes_of
+from codesign.plan.pipeline import merged, planes_of, zipped
 from codesign.plan.placement import place
 from codesign.plan.residency import Residency
 from codesign.plan.shapes import shapes
 from codesign.plan.steps import Home, Release, Shape, Step
 from codesign.plan.strips import StripPlanner
 from codesign.plan.views import Layout
+from codesign.plan.workload import workload
 from codesign.program.config import AcceleratorConfig
 from codesign.program.program import Program
 
 Slots = list[list[Step]]
+Order = Callable[[Slots], Slots]  #: how a group's slots join those still pending
+_CHAIN = 3  #: groups that may run side by side
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,8 @@ def plan(graph: Graph, config: AcceleratorConfig) -> Plan:
 
 
 class _Planner:
-    """``_tail`` holds the last slots of the group before, not yet emitted: they go between the next group's first."""
+    """``_pending`` holds slots not yet emitted: the last ones of the group before, which go between the next group's
+    first, or all of it where the array has little to do in them."""
 
     def __init__(self, graph: Graph, config: AcceleratorConfig):
         self.graph, self.config = graph, config
@@ -63,7 +67,9 @@ class _Planner:
             for p in self.layout.views[graph.input.name].planes:
                 self._homes.plane_address(p)
         self._performer = Performer(graph, self.layout, self._emitter, self._homes, self._image_address)
-        self._tail: Slots = []
+        self._pending: Slots = []
+        self._depth = 0  # how many of the pending slots are a group's last
+        self._chain = 0  # groups that are pending as a whole
 
     def run(self, index: int, group: Group) -> None:
         """Plan and emit one group: fused; else its first node and the others apart; else ever smaller strips."""
@@ -95,6 +101,9 @@ class _Planner:
 
     def _good(self, index: int, group: Group, last: bool) -> bool:
         """Emit the group in a good shape; False, and nothing emitted but spilled maps, if there is none."""
+        beside = [self._side_by_side]
+        if self._chain and self._try(index, group, last, poor=False, all_homes=False, orders=beside):
+            return True
         if self._try_with_spills(index, group, last):
             return True
         while not self._try(index, group, last, poor=False, all_homes=False):
@@ -107,7 +116,7 @@ class _Planner:
         while True:
             if self._try(index, group, last, poor=False, all_homes=True):
                 return True
-            planes = self._homes.home_choices(group.nodes[-1].output, index)[0]
+            planes = self._homes.home_choices(group.nodes[-1].output, index, self._promised())[0]
             if not planes:
                 return False
             soonest = max(self._homes.next_use(p, index) for p in planes)
@@ -126,26 +135,45 @@ class _Planner:
                     "use a smaller input or a board setting with more spad_words"
                 )
 
-    def _try(self, index: int, group: Group, last: bool, poor: bool, all_homes: bool) -> bool:
-        choices = self._homes.home_choices(group.nodes[-1].output, index)
+    def _try(
+        self, index: int, group: Group, last: bool, poor: bool, all_homes: bool, orders: list[Order] | None = None
+    ) -> bool:
+        """Emit the group in the first shape that fits. ``all_homes``: only with every new map at home."""
+        orders = orders or [self._overlapped, self._in_turn]
+        choices = self._homes.home_choices(group.nodes[-1].output, index, self._promised())
         for homes in choices[:1] if all_homes else choices:
             for shape, slots in self._candidates(group, homes, poor):
                 if homes:
                     slots[0].insert(0, Home(homes))
                 if last:
                     slots[-1].append(Release(index))
-                for order in (merged(self._tail, slots, self.graph, self.layout), [*self._tail, *slots]):
-                    if self._fits(order, bool(homes)):
+                for order in orders:
+                    if self._fits(order(slots), bool(homes)):
                         self.shapes[group.name] = shape
-                        self._commit(group, order)
+                        self._commit(group, slots, order)
                         return True
         return False
+
+    def _side_by_side(self, slots: Slots) -> Slots:
+        return zipped(self._pending, slots, self.graph, self.layout)
+
+    def _overlapped(self, slots: Slots) -> Slots:
+        first = len(self._pending) - self._depth
+        return self._pending[:first] + merged(self._pending[first:], slots, self.graph, self.layout)
+
+    def _in_turn(self, slots: Slots) -> Slots:
+        return [*self._pending, *slots]
+
+    def _promised(self) -> frozenset[int]:
+        """Planes that pending slots give a home."""
+        steps = [step for slot in self._pending for step in slot if isinstance(step, Home)]
+        return frozenset(p for step in steps for p in step.planes)
 
     def _candidates(self, group: Group, homes: tuple[int, ...], poor: bool) -> Iterator[tuple[Shape, Slots]]:
         out = group.nodes[-1].output
         _, height, width = self.graph.tensors[out].shape
         stem = is_stem(group.nodes[0], self.graph, self.layout)
-        at_home = frozenset(homes) | self._homes.scratchpad.homes.keys()
+        at_home = frozenset(homes) | self._promised() | self._homes.scratchpad.homes.keys()
         strips = StripPlanner(self.graph, self.layout, group, self._homes.spilled(), at_home, self.config.lanes, stem)
         for streamed in (False,) if is_pointwise(group.nodes[0]) else (False, True):
             for shape in shapes(height, width, streamed)[poor]:
@@ -164,27 +192,33 @@ class _Planner:
 
     # -- doing ----------------------------------------------------------------------------------------------------
 
-    def _commit(self, group: Group, order: Slots) -> None:
-        """Emit all but the group's last slots."""
-        depth = max(group.stages)
+    def _commit(self, group: Group, slots: Slots, order: Callable[[Slots], Slots]) -> None:
+        """Emit all but the group's last slots; nothing yet of a group whose gathers or loads take longer than its array."""
+        done = order(slots)
+        given = self._promised() | {p for s in slots[0] if isinstance(s, Home) for p in s.planes}
         for p in self.layout.views[group.nodes[-1].output].planes:
-            if not any(isinstance(s, Home) and p in s.planes for slot in order for s in slot):
-                if p not in self._homes.scratchpad.homes:
-                    self._homes.plane_address(p)
-        self._tail = order[len(order) - depth :]
-        for slot in order[: len(order) - depth]:
+            if p not in given and p not in self._homes.scratchpad.homes:
+                self._homes.plane_address(p)
+        together = done if order == self._side_by_side else slots
+        light = not workload(together, self.graph, self.layout, self.config).array_bound
+        self._chain = self._chain + 1 if light and order == self._side_by_side else int(light)
+        self._depth = max(group.stages)
+        self._chain %= _CHAIN
+        keep = len(done) if self._chain else self._depth
+        for slot in done[: len(done) - keep]:
             self._performer.run(slot)
+        self._pending = done[len(done) - keep :]
 
     def _flush(self) -> None:
-        for slot in self._tail:
+        for slot in self._pending:
             self._performer.run(slot)
-        self._tail = []
+        self._pending, self._depth, self._chain = [], 0, 0
 
     def _spill(self, index: int, group: Group, inputs: bool, later_than: int = -1) -> bool:
         """Move the map at home that is read last, if later than group ``later_than``, to DRAM. False if there is none."""
-        busy = planes_of(self._tail, self.layout)
+        busy = planes_of(self._pending, self.layout)
         plane = self._homes.to_spill(group, index, busy, inputs)
-        if plane is None and self._tail:
+        if plane is None and self._pending:
             self._flush()
             plane = self._homes.to_spill(group, index, frozenset(), inputs)
         if plane is None or self._homes.next_use(plane, index - 1) <= later_than:

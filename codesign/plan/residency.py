@@ -68,13 +68,15 @@ class Residency:
         """Planes that a reader must load from DRAM."""
         return frozenset(p for p in self._dram if p not in self.scratchpad.homes)
 
-    def home_choices(self, tensor: str, index: int) -> list[tuple[int, ...]]:
+    def home_choices(self, tensor: str, index: int, promised: frozenset[int]) -> list[tuple[int, ...]]:
         """Sets of planes that a new tensor of group ``index`` may be given homes for, best first.
 
-        Planes already begun keep their place; outputs of the network go to DRAM. Planes read soonest come first.
+        Planes already begun or ``promised`` a home keep their place; outputs of the network go to DRAM. Planes read
+        soonest come first.
         """
         planes = self._layout.views[tensor].planes
-        new = [p for p in planes if p not in self._dram and p not in self.scratchpad.homes and p not in self._outputs]
+        placed = self._dram.keys() | self.scratchpad.homes.keys() | self._outputs | promised
+        new = [p for p in planes if p not in placed]
         new.sort(key=lambda p: (self.next_use(p, index), p))
         counts = sorted({len(new) * i // 6 for i in range(7)}, reverse=True)
         return [tuple(sorted(new[:n])) for n in counts]

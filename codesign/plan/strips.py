@@ -127,7 +127,13 @@ class StripPlanner:
     def _stage_of(self, node: Node) -> int:
         return self._group.stages[self._group.nodes.index(node)]
 
+    def _load_key(self, name: str, strip: int) -> tuple:
+        """Unlike the key of what another group, running beside this one, makes or loads."""
+        return (name, strip, "for", self._out)
+
     def _key(self, name: str, strip: int) -> tuple:
+        if name == WINDOW:
+            return (WINDOW, strip, self._out)
         return (name,) if any(a.output == name for a, _ in self._ringed()) else (name, strip)
 
     def _take(self, name: str, strip: int) -> list[Step]:
@@ -138,7 +144,8 @@ class StripPlanner:
         planes = (-1,) if name == WINDOW else self._layout.views[name].planes
         if name == self._out:
             planes = tuple(p for p in planes if p not in self._homes)
-        return [Take((name, strip), planes, *rows, self._stored(name)[1])] if planes and rows[1] > rows[0] else []
+        key = self._key(name, strip)
+        return [Take(key, planes, *rows, self._stored(name)[1])] if planes and rows[1] > rows[0] else []
 
     def _loads(self, strip: int) -> list[Step]:
         """Strip buffers of the inputs that are in DRAM."""
@@ -146,12 +153,13 @@ class StripPlanner:
         if self._stem:
             rows = self._reads(user, 0, strip)
             width = self._graph.input.shape[2] // (self._lanes // 4)
-            return [Take((IMAGE, strip), (-1,), *rows, width), Fetch((IMAGE, strip), user.name)] if rows else []
+            key = self._load_key(IMAGE, strip)
+            return [Take(key, (-1,), *rows, width), Fetch(key, user.name)] if rows else []
         steps: list[Step] = []
         for name in self._externals():
             planes, rows = self._loaded(name), self._needed(name, strip)
             if planes and rows and not self._streams(name):
-                key = (name, strip)
+                key = self._load_key(name, strip)
                 steps += [Take(key, planes, *rows, self._layout.planes[planes[0]].width), Fetch(key, user.name)]
         return steps
 
@@ -194,9 +202,9 @@ class StripPlanner:
         rows = self._new[strip][node.output]
         if rows[0] == rows[1]:
             return []
-        target = (WINDOW, strip)
-        work = Compute((node,), (rows,), {IMAGE: (IMAGE, strip)}, (target,))
-        return [*self._take(WINDOW, strip), work, Give((IMAGE, strip))]
+        image = self._load_key(IMAGE, strip)
+        work = Compute((node,), (rows,), {IMAGE: image}, (self._key(WINDOW, strip),))
+        return [*self._take(WINDOW, strip), work, Give(image)]
 
     def _run(self, chunk: list[Node], strip: int) -> list[Step]:
         rows = tuple(self._new[strip][n.output] for n in chunk)
@@ -218,9 +226,9 @@ class StripPlanner:
         loaded = set(self._loaded(name))
         rows = self._reads(node, 0, strip)
         for given, made in zip(self._layout.views[name].planes, self._layout.views[node.output].planes, strict=True):
-            work = Compute((node,), (self._new[strip][node.output],), {**sources, name: (name, strip, given)}, targets, (made,))
+            work = Compute((node,), (self._new[strip][node.output],), {**sources, name: (*self._load_key(name, strip), given)}, targets, (made,))
             if given in loaded:
-                take = Take((name, strip, given), (given,), *rows, self._layout.planes[given].width)
+                take = Take((*self._load_key(name, strip), given), (given,), *rows, self._layout.planes[given].width)
                 steps += [take, Fetch(take.key, node.name), work, Give(take.key)]
             else:
                 steps.append(work)
@@ -229,13 +237,13 @@ class StripPlanner:
     def _sources(self, node: Node, strip: int) -> dict[str, tuple]:
         """Keys of the buffers that hold this node's inputs, where those are not at home."""
         if self._stem and node is self._group.nodes[0]:
-            return {WINDOW: (WINDOW, strip)}
+            return {WINDOW: self._key(WINDOW, strip)}
         found: dict[str, tuple] = {}
         for name in node.inputs:
             if name in self._group.internal:
                 found[name] = self._key(name, strip)
             elif self._loaded(name):
-                found[name] = (name, strip)
+                found[name] = self._load_key(name, strip)
         return found
 
     def _store(self, node: Node, strip: int) -> list[Step]:
@@ -250,15 +258,17 @@ class StripPlanner:
         """Strip buffers whose last reader in the group has just been issued."""
         pairs = list(zip(self._group.nodes, self._group.stages, strict=True))
         later = {name for n, s in pairs if s > stage for name in n.inputs}
+        made = self._new[strip][self._group.nodes[0].output]
         keys = set()
         for name in {name for n in nodes for name in n.inputs} - later:
             if name in self._group.internal:
-                keys.add(self._key(name, strip) if self._new[strip][name][1] > self._new[strip][name][0] else ())
+                first, stop = self._new[strip][name]
+                keys |= {self._key(name, strip)} if stop > first else set()
             elif self._stem and name == self._graph.input.name:
-                keys.add((WINDOW, strip) if self._new[strip][self._group.nodes[0].output][1] > self._new[strip][self._group.nodes[0].output][0] else ())
+                keys |= {self._key(WINDOW, strip)} if made[1] > made[0] else set()
             elif self._loaded(name) and self._needed(name, strip) and not self._streams(name):
-                keys.add((name, strip))
-        return [Give(key) for key in sorted(keys, key=str) if len(key) == 2]
+                keys.add(self._load_key(name, strip))
+        return [Give(key) for key in sorted(keys, key=str) if len(key) > 1]
 
 
 def _interleaved(nodes: list[Node]) -> list[list[Node]]:
