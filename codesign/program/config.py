@@ -27,9 +27,9 @@ class AcceleratorConfig:
     spad_words: int = 12288  #: scratchpad size in words
     spad_banks: int = 8  #: power of two; bank = address modulo spad_banks
     depthwise_requant: int = 4  #: requantised lanes per cycle of a depthwise unit
-    queue_depth: int = 8  #: instructions an engine's queue holds
+    queue_depth: int = 32  #: instructions an engine's queue holds
     pointwise_param_beats: int = 2048  #: parameter FIFO of the pointwise engine
-    depthwise_param_beats: int = 256  #: parameter FIFO of each depthwise unit
+    depthwise_param_beats: int = 512  #: parameter FIFO of each depthwise unit
     memory_ports: int = 2  #: AXI master ports: 2 = (activations, program and parameters), 1 = shared
 
     def __post_init__(self) -> None:
