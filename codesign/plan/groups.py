@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from codesign.errors import UserError
 from codesign.graph.ir import Conv, DeformConv, Graph, MaxPool, Node
@@ -22,7 +23,7 @@ class Group:
     def name(self) -> str:
         return self.nodes[0].name if len(self.nodes) == 1 else f"{self.nodes[0].name}..{self.nodes[-1].name}"
 
-    @property
+    @cached_property
     def internal(self) -> frozenset[str]:
         """Tensors that only nodes of this group read."""
         return frozenset(node.output for node in self.nodes[:-1])

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from bisect import insort
+
 
 class NoRoom(Exception):
     """The scratchpad has no free run of the size asked for."""
@@ -29,15 +31,23 @@ class Allocator:
 
     def take(self, words: int) -> int:
         """Start of a free run of ``words``; raises `NoRoom`."""
-        gaps = self._gaps()
-        after = [(max(start, self._next), stop) for start, stop in gaps if stop > self._next]
-        for start, stop in after + gaps:
-            if stop - start >= words:
-                self._used.append((start, start + words))
-                self._used.sort()
-                self._next = start + words
-                return start
-        raise NoRoom
+        found = self._first_gap(words, self._next)
+        if found is None:
+            found = self._first_gap(words, 0)
+        if found is None:
+            raise NoRoom
+        insort(self._used, (found, found + words))
+        self._next = found + words
+        return found
+
+    def _first_gap(self, words: int, least: int) -> int | None:
+        """The lowest address of at least ``least`` where ``words`` are free."""
+        at = least
+        for start, stop in self._used:
+            if start - at >= words:
+                return at
+            at = max(at, stop)
+        return at if self._words - at >= words else None
 
     def take_many(self, count: int, words: int, low: bool = False) -> list[int]:
         """Starts of ``count`` runs of ``words``, one after the other if a gap allows it; raises `NoRoom`."""
@@ -62,10 +72,3 @@ class Allocator:
     def give(self, start: int) -> None:
         """Free the range that starts at ``start``."""
         self._used = [r for r in self._used if r[0] != start]
-
-    def _gaps(self) -> list[tuple[int, int]]:
-        edges = [0]
-        for start, stop in self._used:
-            edges += [start, stop]
-        edges.append(self._words)
-        return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b > a]

@@ -29,6 +29,11 @@ class StripPlanner:
         self._dram, self._homes, self._lanes, self._stem = in_dram, homes, lanes, stem
         self._out = group.nodes[-1].output
         self._height = graph.tensors[self._out].shape[1]
+        nodes = group.nodes
+        pairs = zip(nodes[:-1], nodes[1:], strict=True)
+        #: (producer, reader) of the tensors that are kept in rings: those gathered with a halo
+        self._ringed = [(a, b) for a, b in pairs if not is_pointwise(b) and b.inputs[0] == a.output]
+        self._ring_names = {a.output for a, _ in self._ringed}
 
     def slots(self, shape: Shape) -> list[list[Step]]:
         """In slot t stage k works on strip t - k. Allocations of rings are in the first slot, their release in the last.
@@ -98,16 +103,9 @@ class StripPlanner:
 
     # -- buffers --------------------------------------------------------------------------------------------------
 
-    def _ringed(self) -> list[tuple[Node, Node]]:
-        """(producer, reader) of the tensors that are kept in rings: those gathered with a halo."""
-        nodes = self._group.nodes
-        return [
-            (a, b) for a, b in zip(nodes[:-1], nodes[1:], strict=True) if not is_pointwise(b) and b.inputs[0] == a.output
-        ]  # fmt: skip
-
     def _rings(self) -> list[Step]:
         steps: list[Step] = []
-        for producer, reader in self._ringed():
+        for producer, reader in self._ringed:
             name = producer.output
             height, width = self._stored(name)
             rows = 1 << (self._live_rows(producer, reader) - 1).bit_length()
@@ -134,7 +132,7 @@ class StripPlanner:
     def _key(self, name: str, strip: int) -> tuple:
         if name == WINDOW:
             return (WINDOW, strip, self._out)
-        return (name,) if any(a.output == name for a, _ in self._ringed()) else (name, strip)
+        return (name,) if name in self._ring_names else (name, strip)
 
     def _take(self, name: str, strip: int) -> list[Step]:
         """The strip buffer that a node's new rows go to, where there is one."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class View:
     channels: np.ndarray
     up: int
 
-    @property
+    @cached_property
     def planes(self) -> tuple[int, ...]:
         """Planes that hold at least one channel, in ascending order."""
         return tuple(int(p) for p in np.unique(self.channels[:, 0]))
