@@ -6,7 +6,6 @@ gives every instruction its cycles (`schedule`); from who ran beside whom follow
 scratchpad's banks (`banks`) and in DRAM (`contention`), and the next pass counts it. Constants: `hardware`.
 """
 
-from codesign.plan.latency.jobs import work
 from codesign.plan.latency.model import Latency, against_rtl, predict
 
-__all__ = ["Latency", "against_rtl", "predict", "work"]
+__all__ = ["Latency", "against_rtl", "predict"]

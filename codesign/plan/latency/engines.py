@@ -59,7 +59,7 @@ class Depthwise:
         self._buffers = [0.0] * hw.PARAM_BUFFERS  # cycles in which they were freed, oldest first
 
     def run(self, job: Job, gate: float, queued: float, params: tuple[float, float], factor: float) -> Run:
-        mac, deform, load = job.shape
+        mac, deform, load, _ = job.shape
         accept = max(gate, self._front)
         jobs = accept + hw.FRONT_CYCLES
         start, take, taken = max(jobs, self._end + hw.BETWEEN_JOBS - 1), 0.0, 0.0
