@@ -12,8 +12,8 @@ from codesign.program.config import AcceleratorConfig
 from codesign.program.isa import Mode
 from hw.depthwise_params import WEIGHT_ROW
 from hw.gather import fetched_tap
+from hw.tap_walker import FLIP
 
-FLIP = 0x80  # between a pixel's byte and its code
 _STEP = data.StructLayout(
     {
         "mode": Mode,
@@ -25,6 +25,7 @@ _STEP = data.StructLayout(
         "half": 1,
         "tap": 6,
         "pixel": 3,
+        "group": 1,
     }
 )
 
@@ -112,7 +113,8 @@ class DepthwiseLanes(wiring.Component):
         tap = self.taps.payload.tap
         now = Signal(_STEP)
         low = Signal()  # the second cycle of a tap with 8-bit weights
-        m.d.comb += [now[name].eq(tap[name]) for name in ("mode", "outside", "half", "tap", "pixel", "final")]
+        same = ("mode", "outside", "half", "tap", "pixel", "group", "final")
+        m.d.comb += [now[name].eq(tap[name]) for name in same]
         m.d.comb += [
             now.first.eq(tap.first & ~low),
             now.last.eq(tap.last & (low | ~tap.w8)),
@@ -177,16 +179,34 @@ class DepthwiseLanes(wiring.Component):
         """Sign-extended to the accumulator."""
         return Cat(value, value[-1].replicate(self.config.acc_bits - len(value)))
 
+    def _codes(self, m: Module, s1: data.View, word: data.View) -> list[Signal]:
+        """Three codes each of a group's three taps, or of a single tap, three times. A group begins with an odd pixel,
+        so that each of its taps chooses among half of the word's pixels."""
+        pairs, odd = self.config.lanes // 8, s1.pixel[0]
+        here = s1.pixel[1:][: pairs.bit_length() - 1]
+        after = (here + s1.group)[: len(here)]
+        pixels = [word.as_value().word_select(i, 32)[:24] for i in range(2 * pairs)]
+        low = Cat(pixels[0::2]).word_select(after, 24)
+        high, next_high = (Cat(pixels[1::2]).word_select(at, 24) for at in (here, after))
+        taps = Mux(odd, high, low), Mux(odd & ~s1.group, high, low), Mux(odd, next_high, low)
+        codes = [Signal(24, name=f"codes{column}") for column in range(len(taps))]
+        for code, raw in zip(codes, taps, strict=True):
+            m.d.comb += code.eq(raw ^ (FLIP * 0x010101))
+        return codes
+
     def _pick(self, m: Module, valid: Value, s1: data.View, word: data.View) -> None:
-        """MAX: the larger code of each lane. WINDOW: three bytes of one of the word's pixels to lanes 3t..3t+2."""
-        bits = (self.config.lanes // 4).bit_length() - 1
-        raw = word.as_value().word_select(s1.pixel[:bits], 32)
-        code = Signal(24)
-        m.d.comb += code.eq(Mux(s1.outside, raw[:24], raw[:24] ^ (FLIP * 0x010101)))
+        """MAX: the larger code of each lane. WINDOW: three bytes of one of the word's pixels to lanes 3t..3t+2, or
+        from all taps of a group's row, from the group's first one on; a second group of the row follows."""
+        codes = self._codes(m, s1, word)
+        here = Signal(self.config.lanes // 3 + 1)
+        for t, bit in enumerate(here):
+            row = (s1.tap[2:4] == t // 3) & (s1.tap[:2] <= t % 3)
+            m.d.comb += bit.eq(Mux(s1.group, row, s1.tap[:4] == t))  # a window has at most ten taps
         m.d.sync += self.picked_done.eq(valid & s1.last)
         with m.If(valid):
             for lane in range(self.config.lanes):
                 kept, new = self.picked[lane].as_signed(), word[lane]
-                placed = Mux(s1.tap == lane // 3, code.word_select(lane % 3, 8), Mux(s1.first, 0, kept))
+                code = codes[lane // 3 % 3].word_select(lane % 3, 8)
+                placed = Mux(here[lane // 3], code, Mux(s1.first, 0, kept))
                 larger = Mux(s1.first | (new > kept), new, kept)
                 m.d.sync += self.picked[lane].eq(Mux(s1.mode == Mode.MAX, larger, placed))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal, Value, signed, unsigned
+from amaranth import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,6 +13,7 @@ from codesign.program.config import AcceleratorConfig
 from hw.depthwise_front import JOB
 from hw.layouts import ADDRESS_BITS
 
+FLIP = 0x80  # between a pixel's byte and its code
 COORDINATE = signed(17)  # 4095 + 4095 strides of up to 7, and an offset
 
 #: A tap as the lanes see it.
@@ -20,20 +21,24 @@ TAP = data.StructLayout(
     {
         "mode": isa.Mode,
         "outside": 1,  # not in the image: every lane reads `fill`
-        "fill": signed(8),
+        "fill": 8,  # MAC, MAX: a code; WINDOW: a pixel's byte
         "first": 1,  # of its pixel
         "last": 1,
         "final": 1,  # last of its instruction
         "tap": 6,
         "w8": 1,
         "half": 1,  # which buffer holds the parameters
-        "pixel": 3,  # WINDOW: which 4 bytes of the word
+        "pixel": 3,  # WINDOW: which 4 bytes of the word; of a group, those of its row's first tap
+        "group": 1,  # taps of a row of three that lie in one word: from column ``tap[:2]`` on in row ``tap[2:4]``
     }
 )
-ADDRESSED_TAP = data.StructLayout({"addr": ADDRESS_BITS, "tap": TAP})
+#: Taps of a row whose words are remembered under different places.
+PLACE = data.StructLayout({"row": 2, "x": 2})
+#: ``again``: the last tap of this ``place`` had the same word; it need not be read.
+ADDRESSED_TAP = data.StructLayout({"addr": ADDRESS_BITS, "tap": TAP, "place": PLACE, "again": 1})
 
 #: A tap on its way through the address pipeline.
-_ORDER = data.StructLayout({"first": 1, "last": 1, "final": 1, "tap": 6})
+_ORDER = data.StructLayout({"first": 1, "last": 1, "final": 1, "tap": 6, "row": 2, "again": 1})
 
 
 def times_small(factor: Value, value: Value) -> Value:
@@ -47,6 +52,11 @@ class TapWalker(wiring.Component):
     One tap a cycle, four cycles of latency (displacement, coordinate, row, address), no bubble between pixels, three
     between instructions. A deformed pixel waits for its offset word. A MAC instruction starts when its parameters
     are loaded.
+
+    Taps of a plain kernel of at most 3 x 3 that the pixel before had in its window too are marked ``again``. The taps
+    of a row of a WINDOW of three columns come as one group, or two when they lie in two words, where that is cheap:
+    every pixel's window begins with an odd column (``x0`` odd, ``stride`` even), and the image's width is a multiple
+    of a word's pixels, so that a group is inside or outside as a whole.
 
     Parameters: ``config``.
     Members: ``jobs``; ``offsets``, one word for every pixel of a deformed job; ``taps``; ``loaded``: the next MAC
@@ -69,10 +79,11 @@ class TapWalker(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        self._pixel_bits = (self.config.lanes // 4).bit_length() - 1
         self._job = Signal(JOB, reset_less=True)
         self._active = Signal()
         self._half = Signal()
-        self._ring = Signal(12, reset_less=True)  # the bits of a stored row's number that its place depends on
+        self._ring = Signal(12, reset_less=True)  # the bits of a stored row's number that count
         self._valid = Signal(3)  # of the stages behind the walk, before the output register
         self._move = Signal()  # the pipeline advances
         self._order = Signal(_ORDER)
@@ -80,6 +91,7 @@ class TapWalker(wiring.Component):
         self._ky, self._kx = Signal(3, reset_less=True), Signal(3, reset_less=True)
         step = Signal()
         deformed = self._job.deform != isa.Deform.NONE
+        self._group, self._small = Signal(), Signal()  # taps come in groups; words are read once
         m.d.comb += [
             self._move.eq(~self.taps.valid | self.taps.ready),
             step.eq(self._active & self._move & (self.offsets.valid | ~deformed)),
@@ -102,15 +114,19 @@ class TapWalker(wiring.Component):
             self.started.eq(self.jobs.valid & self.jobs.ready & mac),
             self.starved.eq(self.jobs.valid & free & mac & ~self.loaded),
         ]
+        plain = job.deform == isa.Deform.NONE
+        small = plain & ~job.kh[2] & ~job.kw[2]
+        cheap = job.x0[0] & ~job.stride[0] & ~job.up & ~job.in_w[: self._pixel_bits].any()
         with m.If(self.jobs.valid & self.jobs.ready):
             m.d.sync += [
+                self._small.eq(small),
+                self._group.eq(small & (job.mode == isa.Mode.WINDOW) & (job.kw == 3) & cheap),
                 self._job.eq(job),
                 self._active.eq(1),
                 self._y.eq(job.y0),
                 self._x.eq(job.x0),
                 self._ky.eq(0),
                 self._kx.eq(0),
-                self._order.tap.eq(0),
                 self._half.eq(self._half ^ mac),
                 *(bit.eq((job.ring == 0) | (job.ring > i)) for i, bit in enumerate(self._ring)),
             ]
@@ -118,21 +134,27 @@ class TapWalker(wiring.Component):
     def _walk(self, m: Module, step: Signal) -> None:
         """The position: ``job.rows`` and ``job.cols`` count down, ``job.cols`` of a row in a register of its own."""
         job = self._job
-        cols_left = Signal(12, reset_less=True)
-        last_kx, last_col = self._kx == job.kw - 1, cols_left == 1
+        cols_left, tap = Signal(12, reset_less=True), Signal(6)
+        pixel = self._x[: self._pixel_bits]  # in its word, of the row's first tap
+        whole_row = self._group & ((self._kx != 0) | ~pixel.all())
+        last_kx, last_col = (self._kx == job.kw - 1) | whole_row, cols_left == 1
+        later_col = Signal(reset_less=True)
         m.d.comb += [
-            self._order.first.eq(self._order.tap == 0),
+            self._order.tap.eq(Mux(self._group, Cat(self._kx[:2], self._ky[:2]), tap)),
+            self._order.row.eq(self._ky),
+            self._order.again.eq(self._small & later_col & (self._kx + job.stride < job.kw)),
+            self._order.first.eq((self._kx == 0) & (self._ky == 0)),
             self._order.last.eq(last_kx & (self._ky == job.kh - 1)),
             self._order.final.eq(self._order.last & last_col & (job.rows == 1)),
         ]
         with m.If(self.jobs.valid & self.jobs.ready):
-            m.d.sync += cols_left.eq(self.jobs.payload.cols)
+            m.d.sync += [cols_left.eq(self.jobs.payload.cols), later_col.eq(0), tap.eq(0)]
         with m.If(step):
-            m.d.sync += [self._kx.eq(Mux(last_kx, 0, self._kx + 1)), self._order.tap.eq(self._order.tap + 1)]
+            m.d.sync += [self._kx.eq(Mux(last_kx, 0, self._kx + 1)), tap.eq(tap + 1)]
             with m.If(last_kx):
                 m.d.sync += self._ky.eq(self._ky + 1)
             with m.If(self._order.last):
-                m.d.sync += [self._ky.eq(0), self._order.tap.eq(0)]
+                m.d.sync += [self._ky.eq(0), tap.eq(0), later_col.eq(~last_col)]
                 m.d.sync += [self._x.eq(self._x + job.stride), cols_left.eq(cols_left - 1)]
                 with m.If(last_col):
                     m.d.sync += [self._x.eq(job.x0), self._y.eq(self._y + job.stride)]
@@ -164,28 +186,34 @@ class TapWalker(wiring.Component):
         m.d.sync += [s2_y.eq(s1["y"] + s1["dy"]), s2_x.eq(s1["x"] + s1["dx"]), s2_order.eq(s1_order)]
 
         s3_row, s3_x = Signal(ADDRESS_BITS, reset_less=True), Signal(12, reset_less=True)
-        s3_outside = Signal(reset_less=True)
+        s3_outside, s3_low = Signal(reset_less=True), Signal(2, reset_less=True)
         s3_order = Signal(_ORDER, reset_less=True)
         m.d.sync += [
             s3_row.eq((Mux(job.up, s2_y[1:13], s2_y[:12]) & self._ring) * job.pitch),
             s3_x.eq(Mux(job.up, s2_x[1:13], s2_x[:12])),
             s3_outside.eq((s2_y < 0) | (s2_y >= job.in_h) | (s2_x < 0) | (s2_x >= job.in_w)),
+            s3_low.eq(s2_x),
             s3_order.eq(s2_order),
         ]
-        self._address(m, s3_row, s3_x, s3_outside, s3_order)
+        self._address(m, s3_row, s3_x, s3_low, s3_outside, s3_order)
 
-    def _address(self, m: Module, row: Value, x: Value, outside: Value, order: data.View) -> None:
+    def _address(
+        self, m: Module, row: Value, x: Value, low_x: Value, outside: Value, order: data.View
+    ) -> None:
         job, out = self._job, self.taps.payload
-        pixel_bits = (self.config.lanes // 4).bit_length() - 1
-        window = job.mode == isa.Mode.WINDOW
+        window, word_x = job.mode == isa.Mode.WINDOW, x >> self._pixel_bits
         m.d.sync += [
             self.taps.valid.eq(self._valid[2]),
-            out.addr.eq(job.src + row + Mux(window, x >> pixel_bits, x)),
+            out.addr.eq(job.src + row + Mux(window, word_x, x)),
+            out.place.row.eq(order.row),
+            out.place.x.eq(Mux(window, word_x, low_x)),
+            out.again.eq(order.again),
             out.tap.mode.eq(job.mode),
             out.tap.outside.eq(outside),
-            out.tap.fill.eq(Mux(job.mode == isa.Mode.MAX, CODE_MIN, job.z_in)),
+            out.tap.fill.eq(Mux(job.mode == isa.Mode.MAX, CODE_MIN, job.z_in ^ Mux(window, FLIP, 0))),
             out.tap.w8.eq(job.w8),
             out.tap.half.eq(self._half),
-            out.tap.pixel.eq(x[:pixel_bits]),
+            out.tap.pixel.eq(x[: self._pixel_bits] - Mux(self._group, order.tap[:2], 0)),
+            out.tap.group.eq(self._group),
         ]
         m.d.sync += [out.tap[name].eq(order[name]) for name in ("first", "last", "final", "tap")]

@@ -86,6 +86,26 @@ async def random_instructions(dut):
 
 
 @cocotb.test()
+async def small_plain_kernels_of_wide_rows(dut):
+    """Where words are kept for the next pixels, and a window's taps come together: any stride, side and border."""
+    given, rng = parameters(), random_source("kept")
+    await start(dut)
+    unit = Unit(dut, given["idle"], given["stall"])
+    works = []
+    for number in range(given["count"]):
+        fixed = {"mode": [Mode.MAC, Mode.MAX, Mode.WINDOW, Mode.WINDOW][number % 4], "deform": Deform.NONE}
+        fixed |= {"kh": rng.randint(1, 3), "kw": rng.choice([1, 2, 3, 3]), "w8": 0}
+        fixed |= {"rows": rng.randint(1, 4), "cols": rng.randint(1, 13), "dst_pitch": 13}
+        fixed |= {"in_w": rng.choice([8, 16, 24, rng.randint(1, 24)]), "up": int(rng.random() < 0.2)}
+        if rng.random() < 0.5:
+            fixed |= {"x0": rng.choice([-3, -1, 1, 5]), "stride": rng.choice([2, 2, 4]), "kw": 3, "up": 0}
+        works.append(random_work(rng, CONFIG.lanes, **fixed))
+    want = [execute(work, unit.scratchpad.memory) for work in works]
+    await unit.run(works)
+    check(unit, works, want)
+
+
+@cocotb.test()
 async def borders_and_bounds(dut):
     """Distance 0..7 at every corner of a small map; every kernel size of 1..7."""
     rng = random_source("borders")
@@ -116,11 +136,12 @@ async def borders_and_bounds(dut):
     check(unit, works, want)
 
 
-async def region(dut: Any, **fixed: int) -> tuple[int, EngineMonitor]:
-    """Cycles from the first tap in the lanes to the retirement of a 16 x 16 region, and the monitor."""
+async def region(dut: Any, **fixed: int) -> tuple[int, EngineMonitor, int]:
+    """Cycles from the first tap in the lanes to the retirement of a 16 x 16 region, the monitor, and words read."""
     await start(dut)
     unit = Unit(dut)
     fixed = {"rows": 16, "cols": 16, "in_h": 16, "in_w": 16, "y0": -1, "x0": -1, "stride": 1, "up": 0} | fixed
+    fixed["ring"] = 0
     fixed |= {"pitch": 16, "off_pitch": 16, "dst_pitch": 16, "src": 0, "off_src": 2048, "dst": 3072}
     work = random_work(random_source(), CONFIG.lanes, **{"kh": 3, "kw": 3, "mode": Mode.MAC} | fixed)
     unit.place(work)
@@ -130,12 +151,12 @@ async def region(dut: Any, **fixed: int) -> tuple[int, EngineMonitor]:
     shown = unit.monitor.activity
     taken = sum(count for code, count in shown.items() if code not in (Counter.IDLE, Counter.PARAM))
     dut._log.info("region %s: %d cycles, activity %s", fixed, taken, shown)
-    return taken, unit.monitor
+    return taken, unit.monitor, unit.scratchpad.read_count
 
 
 @cocotb.test()
 async def throughput_of_a_plain_kernel(dut):
-    taken, monitor = await region(dut, deform=Deform.NONE, w8=0)
+    taken, monitor, _ = await region(dut, deform=Deform.NONE, w8=0)
     assert monitor.activity[Counter.BUSY] == 9 * 256
     assert taken <= 9 * 256 + 60
 
@@ -145,13 +166,37 @@ async def throughput_of_a_deformed_kernel(dut):
     for deform in (Deform.SQUARE, Deform.PAIRS):
         if deform == Deform.PAIRS and CONFIG.lanes < 18:
             continue
-        taken, _ = await region(dut, deform=deform, w8=0)
+        taken, _, _ = await region(dut, deform=deform, w8=0)
         assert taken <= 10 * 256 + 60
 
 
 @cocotb.test()
+async def words_are_read_once_a_row_of_pixels(dut):
+    """A 3 x 3 kernel of stride 1 reads three words a pixel, of stride 2 six; outside the image none."""
+    for stride, size in ((1, 16), (2, 8)):
+        for mode in (Mode.MAC, Mode.MAX):
+            shape = {"stride": stride, "rows": size, "cols": size, "mode": mode}
+            _, monitor, reads = await region(dut, deform=Deform.NONE, w8=0, **shape)
+            inside = sum(0 <= stride * oy + ky - 1 < 16 for oy in range(size) for ky in range(3))
+            assert reads == inside * 16
+            assert monitor.activity[Counter.BUSY] == 9 * size**2
+
+
+@cocotb.test(skip=CONFIG.lanes < 27)
+async def throughput_of_a_window(dut):
+    """A row of three pixels takes a cycle, two where it lies in two words; every word is read once a row."""
+    shape = {"stride": 2, "rows": 4, "cols": 16, "in_w": 32, "in_h": 8, "mode": Mode.WINDOW}
+    taken, monitor, reads = await region(dut, deform=Deform.NONE, w8=0, **shape)
+    pixels = CONFIG.lanes // 4
+    split = sum((2 * ox - 1) % pixels > pixels - 3 for ox in range(16))
+    assert monitor.activity[Counter.BUSY] == 4 * 3 * (16 + split)
+    assert reads == (2 + 3 * 3) * (32 // pixels)
+    assert taken <= monitor.activity[Counter.BUSY] + 60
+
+
+@cocotb.test()
 async def throughput_of_8_bit_weights(dut):
-    taken, monitor = await region(dut, deform=Deform.NONE, w8=1)
+    taken, monitor, _ = await region(dut, deform=Deform.NONE, w8=1)
     assert monitor.activity[Counter.BUSY] == 18 * 256
     assert taken <= 18 * 256 + 60
 
