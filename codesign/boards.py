@@ -45,6 +45,9 @@ class Dram:
     outstanding: int  #: bursts a port and direction
 
 
+TYPICAL = Dram(2, 8, 16, 40, 16, 8)  #: for choices made before a board is known
+
+
 @dataclass(frozen=True)
 class Board:
     """One board file, checked."""

@@ -23,6 +23,11 @@ class Group:
     def name(self) -> str:
         return self.nodes[0].name if len(self.nodes) == 1 else f"{self.nodes[0].name}..{self.nodes[-1].name}"
 
+    @property
+    def inputs(self) -> list[str]:
+        """Tensors from outside, each once."""
+        return list(dict.fromkeys(n for node in self.nodes for n in node.inputs if n not in self.internal))
+
     @cached_property
     def internal(self) -> frozenset[str]:
         """Tensors that only nodes of this group read."""

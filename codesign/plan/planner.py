@@ -3,32 +3,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from codesign.boards import TYPICAL, Dram
 from codesign.errors import UserError
 from codesign.graph.ir import Graph
 from codesign.plan.assemble import assemble
 from codesign.plan.buffers import Buffer
 from codesign.plan.emit import Emitter
 from codesign.plan.groups import Group, is_pointwise, is_stem, make_groups
+from codesign.plan.latency import predict
 from codesign.plan.memory import NoRoom
 from codesign.plan.params import ParamImage
 from codesign.plan.perform import Performer
 from codesign.plan.pipeline import merged, planes_of, zipped
 from codesign.plan.placement import place
+from codesign.plan.policy import POLICIES, Policy
 from codesign.plan.residency import Residency
 from codesign.plan.shapes import shapes
 from codesign.plan.steps import Home, Release, Shape, Step
 from codesign.plan.strips import StripPlanner
 from codesign.plan.views import Layout
-from codesign.plan.workload import workload
+from codesign.plan.workload import Workload, workload
 from codesign.program.config import AcceleratorConfig
 from codesign.program.program import Program
 
 Slots = list[list[Step]]
 Order = Callable[[Slots], Slots]  #: how a group's slots join those still pending
-_CHAIN = 3  #: groups that may run side by side
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +42,20 @@ class Plan:
     shapes: dict[str, Shape]
 
 
-def plan(graph: Graph, config: AcceleratorConfig) -> Plan:
-    """Plan ``graph`` for ``config``. Raises UserError for what the accelerator cannot hold or execute."""
-    planner = _Planner(graph, config)
+def plan(
+    graph: Graph, config: AcceleratorConfig, dram: Dram = TYPICAL, policies: Sequence[Policy] = POLICIES
+) -> Plan:
+    """Plan ``graph`` for ``config``: of one plan for each policy, the one that takes the fewest cycles with ``dram`` by the
+    latency model. Raises UserError for what the accelerator cannot hold or execute."""
+    plans = [plan_by(graph, config, policy) for policy in policies]
+    if len(plans) == 1:
+        return plans[0]
+    return min(plans, key=lambda found: predict(found.program, dram).cycles)
+
+
+def plan_by(graph: Graph, config: AcceleratorConfig, policy: Policy) -> Plan:
+    """Plan ``graph`` for ``config`` by one policy."""
+    planner = _Planner(graph, config, policy)
     for index, group in enumerate(planner.groups):
         planner.run(index, group)
     return planner.finish()
@@ -52,8 +65,8 @@ class _Planner:
     """``_pending`` holds slots not yet emitted: the last ones of the group before, which go between the next group's
     first, or all of it where the array has little to do in them."""
 
-    def __init__(self, graph: Graph, config: AcceleratorConfig):
-        self.graph, self.config = graph, config
+    def __init__(self, graph: Graph, config: AcceleratorConfig, policy: Policy):
+        self.graph, self.config, self.policy = graph, config, policy
         self.layout = place(graph, config)
         self.groups = make_groups(graph, self.layout)
         self.shapes: dict[str, Shape] = {}
@@ -69,7 +82,8 @@ class _Planner:
         self._performer = Performer(graph, self.layout, self._emitter, self._homes, self._image_address)
         self._pending: Slots = []
         self._depth = 0  # how many of the pending slots are a group's last
-        self._chain = 0  # groups that are pending as a whole
+        self._chain = 0  # groups that are pending as a whole, and their work
+        self._work = Workload()
 
     def run(self, index: int, group: Group) -> None:
         """Plan and emit one group: fused; else its first node and the others apart; else ever smaller strips."""
@@ -150,7 +164,7 @@ class _Planner:
                 for order in orders:
                     if self._fits(order(slots), bool(homes)):
                         self.shapes[group.name] = shape
-                        self._commit(group, slots, order)
+                        self._commit(index, group, slots, order)
                         return True
         return False
 
@@ -176,11 +190,11 @@ class _Planner:
         at_home = frozenset(homes) | self._promised() | self._homes.scratchpad.homes.keys()
         strips = StripPlanner(self.graph, self.layout, group, self._homes.spilled(), at_home, self.config.lanes, stem)
         for streamed in (False,) if is_pointwise(group.nodes[0]) else (False, True):
-            for shape in shapes(height, width, streamed)[poor]:
+            for shape in shapes(height, width, streamed, self.policy)[poor]:
                 yield shape, strips.slots(shape)
 
     def _fits(self, order: Slots, new_homes: bool) -> bool:
-        """Whether ``order`` can be done; new homes must leave a sixth of the scratchpad for the groups to come."""
+        """Whether ``order`` can be done; new homes must leave room for the groups to come."""
         scratchpad = self._homes.scratchpad.copy()
         try:
             for slot in order:
@@ -188,22 +202,27 @@ class _Planner:
                     scratchpad.apply(step)
         except NoRoom:
             return False
-        return not new_homes or scratchpad.memory.free_words >= self.config.spad_words // 6
+        return not new_homes or scratchpad.memory.free_words >= self.config.spad_words // self.policy.reserve
 
     # -- doing ----------------------------------------------------------------------------------------------------
 
-    def _commit(self, group: Group, slots: Slots, order: Callable[[Slots], Slots]) -> None:
-        """Emit all but the group's last slots; nothing yet of a group whose gathers or loads take longer than its array."""
+    def _workload(self, group: Group) -> Workload:
+        return workload(group, self.graph, self.layout, self.config)
+
+    def _commit(self, index: int, group: Group, slots: Slots, order: Order) -> None:
+        """Emit all but the group's last slots; nothing yet if the array is idle much of the time in it or in the next one."""
         done = order(slots)
         given = self._promised() | {p for s in slots[0] if isinstance(s, Home) for p in s.planes}
         for p in self.layout.views[group.nodes[-1].output].planes:
             if p not in given and p not in self._homes.scratchpad.homes:
                 self._homes.plane_address(p)
-        together = done if order == self._side_by_side else slots
-        light = not workload(together, self.graph, self.layout, self.config).array_bound
-        self._chain = self._chain + 1 if light and order == self._side_by_side else int(light)
+        beside = order == self._side_by_side
+        self._work = self._workload(group) + (self._work if beside else Workload())
+        self._chain = (self._chain if beside else 0) + 1
+        after = self.groups[index + 1 : index + 2]
+        if self._chain >= self.policy.beside or all(w.array_bound for w in (self._work, *map(self._workload, after))):
+            self._chain = 0
         self._depth = max(group.stages)
-        self._chain %= _CHAIN
         keep = len(done) if self._chain else self._depth
         for slot in done[: len(done) - keep]:
             self._performer.run(slot)
@@ -214,8 +233,16 @@ class _Planner:
             self._performer.run(slot)
         self._pending, self._depth, self._chain = [], 0, 0
 
+    def _settle(self) -> None:
+        """Emit what is pending but the last slots of its last group."""
+        first = len(self._pending) - self._depth
+        for slot in self._pending[:first]:
+            self._performer.run(slot)
+        self._pending, self._chain = self._pending[first:], 0
+
     def _spill(self, index: int, group: Group, inputs: bool, later_than: int = -1) -> bool:
         """Move the map at home that is read last, if later than group ``later_than``, to DRAM. False if there is none."""
+        self._settle()
         busy = planes_of(self._pending, self.layout)
         plane = self._homes.to_spill(group, index, busy, inputs)
         if plane is None and self._pending:

@@ -154,7 +154,7 @@ class StripPlanner:
             key = self._load_key(IMAGE, strip)
             return [Take(key, (-1,), *rows, width), Fetch(key, user.name)] if rows else []
         steps: list[Step] = []
-        for name in self._externals():
+        for name in self._group.inputs:
             planes, rows = self._loaded(name), self._needed(name, strip)
             if planes and rows and not self._streams(name):
                 key = self._load_key(name, strip)
@@ -174,10 +174,6 @@ class StripPlanner:
         ]  # fmt: skip
         rows = [r for r in found if r]
         return (min(r[0] for r in rows), max(r[1] for r in rows)) if rows else None
-
-    def _externals(self) -> list[str]:
-        inside = self._group.internal
-        return list(dict.fromkeys(n for node in self._group.nodes for n in node.inputs if n not in inside))
 
     # -- work -----------------------------------------------------------------------------------------------------
 

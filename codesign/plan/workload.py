@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cycles that steps keep each kind of engine busy: which of them bounds a group."""
+"""Cycles that a group keeps each kind of engine busy: which of them bounds it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 
 from codesign.graph.ir import Conv, DeformConv, Graph, Node
 from codesign.plan.geometry import geometry
-from codesign.plan.groups import is_pointwise
-from codesign.plan.steps import IMAGE, WINDOW, Compute, Fetch, Keep, Step, Take
+from codesign.plan.groups import Group, is_pointwise, is_stem
 from codesign.plan.views import Layout
 from codesign.program.config import AcceleratorConfig
 
@@ -30,31 +29,37 @@ class Workload:
         return self.array >= 0.95 * max(self.gather, self.load, self.store)
 
 
-def workload(slots: list[list[Step]], graph: Graph, layout: Layout, config: AcceleratorConfig) -> Workload:
-    """Sum over ``slots``, without waiting, fill or drain."""
-    array = gather = load = store = 0.0
-    takes: dict[tuple, Take] = {}
-    for step in (step for slot in slots for step in slot):
-        match step:
-            case Take():
-                takes[step.key] = step
-            case Fetch():
-                take = takes[step.key]
-                load += len(take.planes) * take.plane_words * config.word_beats
-            case Keep():
-                take = takes[step.key]
-                store += len(take.planes) * (step.stop - step.start) * take.width * config.word_beats
-            case Compute():
-                for node, rows in zip(step.nodes, step.rows, strict=True):
-                    pixels = (rows[1] - rows[0]) * graph.tensors[node.output].shape[2]
-                    if IMAGE in step.sources:
-                        gather += pixels * node.weight.shape[2] * 1.25 / config.depthwise_units
-                    elif is_pointwise(node):
-                        array += pixels * _passes(node, layout, config, WINDOW in step.sources)
-                    else:
-                        planes = step.planes or layout.views[node.output].planes
-                        gather += pixels * len(planes) * _taps(node) / config.depthwise_units
-    return Workload(array, gather, load, store)
+    def __add__(self, other: Workload) -> Workload:
+        return Workload(
+            self.array + other.array, self.gather + other.gather, self.load + other.load, self.store + other.store
+        )
+
+
+def workload(group: Group, graph: Graph, layout: Layout, config: AcceleratorConfig) -> Workload:
+    """Of a group, without waiting, fill or drain. Maps of more than half the scratchpad are counted as going through DRAM."""
+    stem = is_stem(group.nodes[0], graph, layout)
+    array = gather = 0.0
+    for node in group.nodes:
+        _, height, width = graph.tensors[node.output].shape
+        first_of_stem = stem and node is group.nodes[0]
+        if is_pointwise(node):
+            array += height * width * _passes(node, layout, config, first_of_stem)
+        else:
+            gather += height * width * len(layout.views[node.output].planes) * _taps(node) / config.depthwise_units
+        if first_of_stem:
+            gather += height * width * node.weight.shape[2] * 1.25 / config.depthwise_units
+    load = sum(_through_dram(name, graph, layout, config) for name in group.inputs)
+    return Workload(array, gather, load, _through_dram(group.nodes[-1].output, graph, layout, config))
+
+
+def _through_dram(name: str, graph: Graph, layout: Layout, config: AcceleratorConfig) -> float:
+    """Cycles of a transfer of a whole map, 0 where it can stay in the scratchpad."""
+    if name == graph.input.name and layout.image:
+        return graph.input.shape[1] * graph.input.shape[2] * 4 / 8
+    _, height, width = graph.tensors.get(name, graph.input).shape
+    view = layout.views[name]
+    words = len(view.planes) * (height >> view.up) * (width >> view.up)
+    return words * config.word_beats if words > config.spad_words // 2 else 0.0
 
 
 def _passes(node: Conv, layout: Layout, config: AcceleratorConfig, stem: bool) -> int:
