@@ -19,6 +19,7 @@ _CYCLES = 320  #: cycles of a trial
 _TRIALS = 2  #: trials with different relative positions
 _BURST = 32  #: pixels after which the pointwise engine may pause
 HALVES = 2  #: of a word, to which the phase of packed reads is known
+_FARTHEST = 7  #: of a deformed tap, in pixels and in each direction
 _NO_READ = -1  #: the bank of a tap that reads nothing
 
 
@@ -41,6 +42,9 @@ class Gather(NamedTuple):
     pixel_bits: int  # of a packed word
     reuse: bool = False  # reads what the pixel before did not read
     group: bool = False  # taps of a row that lie in one packed word are one
+    height: int = 0  # of the image, where deformed taps may lie outside
+    width: int = 0
+    pairs: bool = False  # a deformation of its own for every tap
     phase: int = 0  # WINDOW: which half of which bank it reads when the trial begins
 
 
@@ -54,14 +58,14 @@ class Stream(NamedTuple):
 
 def _taps(banks: int, g: Gather, rnd: random.Random, pixels: int) -> list[tuple[int, bool, bool]]:
     """(bank or `_NO_READ`, the lanes get it, it ends its pixel) of every read in order, from a random pixel of a row on."""
+    if g.deformed:
+        return _deformed_taps(banks, g, rnd, pixels)
     base, col, out = rnd.randrange(banks), rnd.randrange(g.cols), []
     if g.mode == isa.Mode.WINDOW:
         base, half = divmod(g.phase, HALVES)
         col = (half << g.pixel_bits) // (HALVES * g.stride) + 1
     width = (g.cols - 1) * g.stride + g.kw - g.left - g.right
     for number in range(pixels):
-        if g.deformed:
-            out.append((rnd.randrange(banks), False, False))
         start = col * g.stride - g.left
         columns = _columns(g, start)
         for ky in range(g.kh):
@@ -69,8 +73,6 @@ def _taps(banks: int, g: Gather, rnd: random.Random, pixels: int) -> list[tuple[
                 x = start + kx
                 if not 0 <= x < width or (g.reuse and number and col and kx + g.stride < g.kw):
                     bank = _NO_READ
-                elif g.deformed:
-                    bank = rnd.randrange(banks)
                 else:
                     step = x >> (g.pixel_bits if g.mode == isa.Mode.WINDOW else g.up)
                     bank = (base + (ky >> g.up) * g.pitch + step) % banks
@@ -78,6 +80,26 @@ def _taps(banks: int, g: Gather, rnd: random.Random, pixels: int) -> list[tuple[
         col += 1
         if col == g.cols:
             col, base = 0, base + g.pitch * g.stride
+    return out
+
+
+def _deformed_taps(banks: int, g: Gather, rnd: random.Random, pixels: int) -> list[tuple[int, bool, bool]]:
+    """Likewise when every tap's place is known at run time only: distances up to `_FARTHEST`, each as likely as any other."""
+    base, out = rnd.randrange(banks), []
+    for _ in range(pixels):
+        out.append((rnd.randrange(banks), False, False))  # the offsets' word
+        row, col, far = rnd.randrange(g.height), rnd.randrange(g.width), rnd.randint(0, _FARTHEST)
+        for tap in range(g.kh * g.kw):
+            ky, kx = divmod(tap, g.kw)
+            y, x = ky - g.kh // 2, kx - g.kw // 2
+            if g.pairs:
+                y, x = y + rnd.randint(-_FARTHEST, _FARTHEST), x + rnd.randint(-_FARTHEST, _FARTHEST)
+            else:
+                y, x = y * far, x * far
+            y, x = row + y, col + x
+            inside = 0 <= y < g.height and 0 <= x < g.width
+            bank = (base + (y >> g.up) * g.pitch + (x >> g.up)) % banks if inside else _NO_READ
+            out.append((bank, True, tap == g.kh * g.kw - 1))
     return out
 
 

@@ -15,7 +15,7 @@ from codesign.plan.latency.schedule import Factors, Schedule
 from codesign.program import isa
 from codesign.program.config import AcceleratorConfig
 
-_FIRST_GUESS = 1.2  #: by which a gather takes longer, before anything is known
+_FIRST_GUESS = 1.1  #: by which a gather takes longer, before anything is known
 _LEAST_SHARE = 0.05  #: of a port that nobody is denied in the long run
 
 

@@ -19,6 +19,7 @@ class Pointwise:
     """Double-buffered weights: the next tile loads while the array works with the present one."""
 
     def __init__(self) -> None:
+        self._head = 0.0  # the instruction before has left the queue
         self._present = 0.0  # the waiting register is free
         self._idle = 0.0  # the loader has the last tile
         self._end = 0.0  # the last pixel is issued
@@ -29,8 +30,9 @@ class Pointwise:
         cycles, steps, high, requant, tile, exposed, step = job.shape
         first, last = params
         accept = gate if gate > self._present else self._present
-        if hw.POINTWISE_PARAMS_AHEAD:
-            loads = max(queued, self._idle)
+        if hw.PARAMS_AHEAD_OF_TOKENS:
+            loads = max(queued, self._head, self._idle)
+            accept = max(accept, loads)
         else:
             loads = accept = max(accept, self._idle)
         at = loads + 1 if loads >= first else first
@@ -42,6 +44,7 @@ class Pointwise:
         end = last_tile + cycles + exposed * (factor - 1)
         self._idle = last_tile - step + high + hw.READ_LATENCY + tile if steps else at
         self._present = max(accept + 2, self._end - 1) + 1
+        self._head = accept + 1
         self._end, self._release = end, last_tile + high + hw.READ_LATENCY
         if requant:
             self._promote = begin + hw.POINTWISE_PROMOTE
@@ -52,6 +55,7 @@ class Depthwise:
     """One instruction runs, the parameters and offsets of the next are fetched meanwhile."""
 
     def __init__(self) -> None:
+        self._head = 0.0  # the instruction before has left the queue
         self._front = 0.0  # every stage has taken the job before
         self._end = 0.0
         self._loaded = 0.0
@@ -60,15 +64,16 @@ class Depthwise:
 
     def run(self, job: Job, gate: float, queued: float, params: tuple[float, float], factor: float) -> Run:
         mac, deform, load, _ = job.shape
-        accept = max(gate, self._front)
-        jobs = accept + hw.FRONT_CYCLES
-        start, take, taken = max(jobs, self._end + hw.BETWEEN_JOBS - 1), 0.0, 0.0
+        accept, take, taken = max(gate, self._front), 0.0, 0.0
         if mac:
-            ahead = max(queued, self._front) + hw.FRONT_CYCLES if hw.DEPTHWISE_PARAMS_AHEAD else jobs
-            take = max(ahead, self._loaded, self._buffers[0])
+            shown = max(queued, self._head) if hw.PARAMS_AHEAD_OF_TOKENS else accept + hw.FRONT_CYCLES
+            take = max(shown, self._loaded, self._buffers[0])
             taken = self._loaded = max(take + 1 + load, params[1] + 1)
-            start = max(start, taken + 1)
-        self._front = max(start, take, jobs, self._retired - 2) + 1  # the writer takes its job after the last word before
+            if hw.PARAMS_AHEAD_OF_TOKENS:
+                accept = max(accept, take)
+        self._head = accept + 1
+        start = max(accept + hw.FRONT_CYCLES, self._end + hw.BETWEEN_JOBS - 1, taken + 1)
+        self._front = max(start, self._retired - 2) + 1  # the writer takes its job after the last word before
         begin = max(start + 1, accept + hw.OFFSET_CYCLES) if deform else start + 1
         self._end = begin + job.work * factor
         self._retired = max(self._retired, self._end + (hw.MAC_TAIL if mac else hw.PICK_TAIL))

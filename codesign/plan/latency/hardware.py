@@ -20,8 +20,7 @@ PROGRAM_BUFFER = 4 * MAX_BEATS  #: program beats read ahead
 
 # -- parameters, hw/param_fetch.py
 PARAM_REQUESTS = 16  #: requests that may wait
-POINTWISE_PARAMS_AHEAD = False  #: the parameters of its queue's head are loaded before the tokens are there
-DEPTHWISE_PARAMS_AHEAD = False  #: likewise
+PARAMS_AHEAD_OF_TOKENS = False  #: an engine loads the parameters of its queue's head before its tokens are there
 
 # -- scratchpad, hw/scratchpad.py
 READ_LATENCY = 4  #: from a read's handshake to its word

@@ -14,7 +14,7 @@ from codesign.plan.latency.jobs import jobs
 from codesign.plan.latency.schedule import schedule
 from codesign.program.program import Program
 
-_PASSES = 3  #: schedules; each but the last tells by how much instructions slow each other down in the next
+_PASSES = 2  #: schedules; each but the last tells by how much instructions slow each other down in the next
 
 
 @dataclass(frozen=True)
