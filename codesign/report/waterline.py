@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.patheffects import withStroke
 
 from codesign.report.charts import COLOURS, figure
 from codesign.report.shares import CAUSES, REST, Shares
@@ -49,5 +48,5 @@ def _panel(axis: Axes, shares: Shares, kind: str) -> None:
     axis.xaxis.set_major_formatter("{x:,.0f}")
     for name, at, width in zip(names, left, widths, strict=True):
         if name != REST and width > NAMED * shares.total:
-            text = axis.text(at + width / 2, 2, name, rotation=90, ha="center", va="bottom", fontsize=7)
-            text.set_path_effects([withStroke(linewidth=2, foreground="white")])
+            box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8}
+            axis.text(at + width / 2, 2, name, rotation=90, ha="center", va="bottom", fontsize=7, bbox=box)

@@ -104,7 +104,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     from codesign.build.artefacts import write_whole
     from codesign.build.step import SYNTHESIS_RTL
     from codesign.build.steps import rtl, simulate, synthesise
-    from codesign.report import charts
+    from codesign.report import charts, roofline, waterline
 
     monkeypatch.setattr(random_net, "random_graph", _random_graph)
     monkeypatch.setattr(hw.generate, "verilog", lambda config, monitors=False: VERILOG)
@@ -113,4 +113,6 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sim.verilate, "build", library)
     monkeypatch.setattr(simulate, "run_frame", run_frame)
     monkeypatch.setattr(synthesise, "yosys_path", lambda: None)
+    monkeypatch.setattr(waterline, "waterline", lambda *_: None)
+    monkeypatch.setattr(roofline, "roofline", lambda *_: None)
     monkeypatch.setattr(charts, "save", blank_charts)
