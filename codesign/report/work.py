@@ -42,13 +42,14 @@ def works(program: Program) -> list[Work]:
         array = instruction.opcode == isa.Opcode.POINTWISE
         gathers = instruction.opcode == isa.Opcode.DEPTHWISE
         multiplies = array or (gathers and values.get("mode", 0) == isa.Mode.MAC)
+        issue = issue_cycles(instruction, program.config)
         read, written = _bytes(instruction, program.config)
         rows.append(
             Work(
                 engine=instruction.engine,
                 node=instruction.node,
-                issue=issue_cycles(instruction, program.config),
-                repeated=repeated[number],
+                issue=issue,
+                repeated=round(issue * repeated[number] / _pixels(instruction)) if repeated[number] else 0,
                 passes=1 + values.get("w8", 0) if multiplies else 1,
                 multiplies=multiplies,
                 read_bytes=read,
@@ -63,15 +64,21 @@ def issue_cycles(instruction: Instruction, config: AcceleratorConfig) -> int:
     v = instruction.values
     if instruction.opcode in (isa.Opcode.LOAD, isa.Opcode.STORE):
         return v["rows"] * v["row_words"] * config.word_beats
-    if instruction.opcode in (isa.Opcode.POINTWISE, isa.Opcode.DEPTHWISE):
-        return _pixels(instruction) * _per_pixel(instruction)
-    return 0
-
-
-def _per_pixel(instruction: Instruction) -> int:
-    v = instruction.values
+    if instruction.opcode not in (isa.Opcode.POINTWISE, isa.Opcode.DEPTHWISE):
+        return 0
+    if v.get("mode", 0) == isa.Mode.WINDOW:
+        return v["rows"] * v["kh"] * sum(_window_row(v, config.lanes // 4))
     halves = 1 if v.get("mode", 0) != isa.Mode.MAC else 1 + v.get("w8", 0)
-    return v.get("planes", 1) * v["kh"] * v["kw"] * halves
+    return _pixels(instruction) * v.get("planes", 1) * v["kh"] * v["kw"] * halves
+
+
+def _window_row(v: dict[str, int], word_pixels: int) -> list[int]:
+    """Cycles of a row of taps, per column: those that lie in one word come together (`hw.tap_walker`)."""
+    cheap = v["x0"] % 2 and v["stride"] % 2 == 0 and not v.get("up") and v["in_w"] % word_pixels == 0
+    if v["kw"] != 3 or v["kh"] > 3 or v.get("deform") or not cheap:
+        return [v["kw"]] * v["cols"]
+    first = [(v["x0"] + col * v["stride"]) % word_pixels for col in range(v["cols"])]
+    return [2 if x == word_pixels - 1 else 1 for x in first]
 
 
 def _bytes(instruction: Instruction, config: AcceleratorConfig) -> tuple[int, int]:
@@ -84,7 +91,7 @@ def _bytes(instruction: Instruction, config: AcceleratorConfig) -> tuple[int, in
 
 
 def _repeated(instructions: Sequence[Instruction]) -> list[int]:
-    """Issue cycles spent on pixels that an earlier instruction of the same layer had already written.
+    """Pixels of each instruction that an earlier one of the same layer had already written.
 
     The parts of a sum that lies in several instructions (all but the last write nothing) count with the last one, by
     the accumulators they share.
@@ -97,10 +104,10 @@ def _repeated(instructions: Sequence[Instruction]) -> list[int]:
             parts = [part for part in parts if not _shared(instructions[part], instruction)]
         if instruction.written is not None:
             again = covered.add(instruction.node, instruction.written)
-            repeated[number] += again * _per_pixel(instruction)
+            repeated[number] = again
             for part in parts if again and instruction.opcode == isa.Opcode.POINTWISE else ():
                 share = _shared(instructions[part], instruction) / _pixels(instruction)
-                repeated[part] += round(again * share) * _per_pixel(instructions[part])
+                repeated[part] += round(again * share)
         elif instruction.opcode == isa.Opcode.POINTWISE:
             parts.append(number)
     return repeated

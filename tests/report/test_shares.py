@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 
 from codesign.graph.ir import Conv
+from codesign.program.isa import Opcode
+from codesign.program.program import Instruction
 from codesign.report.layers import layers, pointwise_macs
 from codesign.report.shares import BUSY, CAUSES, KINDS, REST, make_shares
 from codesign.report.table import cycle_lines, engine_cycles
-from codesign.report.work import works
+from codesign.report.work import issue_cycles, works
 
 
 def test_causes_add_up_to_the_frame(profiled):
@@ -89,3 +91,13 @@ def test_table_has_a_line_per_cause(profiled):
     lines = cycle_lines(engine_cycles(profiled.shares), profiled.shares.total)
     assert len(lines) == len(CAUSES) + 2
     assert f"{profiled.shares.total:,} 100.0%" in lines[-1]
+
+
+def test_taps_of_a_windows_row_come_together(profiled):
+    """In a cycle where they lie in one word of 8 pixels, in two where they lie in two; one by one in other shapes."""
+    config = profiled.board.accelerator
+    values = {"engine": 3, "mode": 2, "rows": 2, "cols": 4, "kh": 3, "kw": 3, "x0": -1, "stride": 2, "in_w": 8}
+    window = Instruction(Opcode.DEPTHWISE, values, "stem")
+    assert issue_cycles(window, config) == 2 * 3 * (2 + 1 + 1 + 1)
+    for other in ({"stride": 1}, {"x0": 0}, {"in_w": 12}, {"up": 1}):
+        assert issue_cycles(replace(window, values={**values, **other}), config) == 2 * 3 * 3 * 4
