@@ -19,7 +19,7 @@ from codesign.graph.count import mac_count, parameter_count
 from codesign.graph.ir import Graph
 from codesign.report.layers import pointwise_macs
 
-RUNS, RUN_SECONDS = 3, 3.0  #: the fastest of so many runs is a stage's time; no further one after so many seconds
+RUNS, RUN_SECONDS = 3, 10.0  #: the fastest of so many runs is a stage's time; no further one after so many seconds
 
 
 @dataclass(frozen=True)
