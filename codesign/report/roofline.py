@@ -2,7 +2,9 @@
 """The roofline: MACs per byte of DRAM traffic against MACs per cycle, a point per layer, under the board's roofs.
 
 A layer's cycles are those it holds its engine for (the pointwise array, or the mean of the depthwise units): busy and
-waiting, without those in which the engine had no instruction. A layer whose maps stay in the scratchpad moves weights and instructions only, and lies far to the right.
+waiting, without those in which the engine had no instruction. Its maps are loaded and stored while other layers hold the
+engine, so that a point may lie above the slope. A layer whose maps stay in the scratchpad moves weights and instructions
+only, and lies far to the right.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from codesign.report.layers import dram_bytes
 from codesign.report.shares import Shares
 
 LOOKS = {"pointwise": ("o", "#1b7f5c"), "depthwise": ("^", "#2c6fbb")}
+LETTER, LINE = 0.016, 0.045  #: a name's size, in decades of the axes
 LABELS = 14  #: layers named in the chart: those of most cycles
 
 
@@ -76,17 +79,19 @@ def roofline(shares: Shares, board: Board, title: str) -> Figure:
 def _roof(axis: Axes, kind: str, peak: int, bandwidth: int, low: float, high: float) -> None:
     x = np.geomspace(low, high, 200)
     axis.plot(x, np.minimum(peak, bandwidth * x), color=LOOKS[kind][1], linewidth=1.2)
-    axis.annotate(f"{peak} {kind} multipliers; DRAM {bandwidth} bytes a cycle", (high, peak), (-4, 4),
+    axis.annotate(f"{peak} {kind} multipliers; DRAM {bandwidth} bytes a cycle", (high, peak), (-4, 12),
                   textcoords="offset points", ha="right", fontsize=8, color=LOOKS[kind][1])  # fmt: skip
 
 
 def _label(axis: Axes, rows: list[Point]) -> None:
-    """Names beside their points, those that would lie on another one moved down."""
-    taken: list[tuple[float, float]] = []
+    """Names beside their points; one that would lie on another is moved down, with a line to its point."""
+    taken: list[tuple[float, float, float]] = []  # left, right and height of a name, in decades
     for point in rows:
-        x, y = np.log10(point.intensity), np.log10(point.speed)
-        shift = 0
-        while any(abs(x - a) < 0.45 and abs(y - shift * 0.045 - b) < 0.04 for a, b in taken):
-            shift += 1
-        taken.append((x, y - shift * 0.045))
-        axis.annotate(point.name, (point.intensity, 10 ** (y - shift * 0.045)), (5, 0), textcoords="offset points", fontsize=7)
+        left, height, down = np.log10(point.intensity), np.log10(point.speed), 0.0
+        right = left + LETTER * (len(point.name) + 2)
+        while any(left < b and a < right and abs(height - down - y) < LINE for a, b, y in taken):
+            down += LINE
+        taken.append((left, right, height - down))
+        line = {"arrowstyle": "-", "linewidth": 0.5, "color": "grey"} if down else None
+        axis.annotate(point.name, (point.intensity, point.speed), (point.intensity * 1.05, 10 ** (height - down)),
+                      fontsize=7, arrowprops=line)  # fmt: skip
