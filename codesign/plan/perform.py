@@ -64,7 +64,7 @@ class Performer:
 
     def _compute(self, step: Compute) -> None:
         node, rows = step.nodes[0], step.rows[0]
-        targets = self._buffers(node.output, step.targets[0])
+        targets = {} if IMAGE in step.sources else self._targets(node.output, step.targets[0])
         if IMAGE in step.sources:
             buffers = self._homes.scratchpad.buffers
             self._gather.window(node, buffers[step.sources[IMAGE]][-1], buffers[step.targets[0]][-1], *rows)
@@ -88,7 +88,7 @@ class Performer:
             make(targets)
             return
         node, reader = step.nodes
-        outputs = self._buffers(reader.output, step.targets[1])
+        outputs = self._targets(reader.output, step.targets[1])
         for plane, target in targets.items():
             make({plane: target})
             output = self._twin(node.output, reader.output, plane)
@@ -119,6 +119,12 @@ class Performer:
         """A tensor's planes: in the buffer ``key``, if there is one, or at home."""
         here = {**self._homes.scratchpad.homes, **self._homes.scratchpad.buffers.get(key, {})}
         return {p: here[p] for p in self._layout.views[tensor].planes if p in here}
+
+    def _targets(self, tensor: str, key: tuple) -> dict[int, Buffer]:
+        """As `_buffers`, for a tensor to be written: every plane has a place."""
+        found = self._buffers(tensor, key)
+        assert len(found) == len(self._layout.views[tensor].planes), tensor
+        return found
 
     def _inputs(self, name: str, step: Compute) -> tuple[View, dict[int, Buffer]]:
         return self._layout.views[name], self._buffers(name, step.sources.get(name, ()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from codesign.graph.ir import Graph
 from codesign.plan.geometry import input_rows
-from codesign.plan.steps import IMAGE, WINDOW, Compute, Fetch, Release, Step, Take
+from codesign.plan.steps import IMAGE, WINDOW, Compute, Fetch, Home, Release, Step, Take
 from codesign.plan.views import Layout
 
 Spans = dict[int, tuple[int, int]]  #: plane -> rows
@@ -31,15 +31,19 @@ def merged(tail: list[list[Step]], slots: list[list[Step]], graph: Graph, layout
 
 
 def zipped(slots: list[list[Step]], more: list[list[Step]], graph: Graph, layout: Layout) -> list[list[Step]]:
-    """Two groups side by side, in proportion: each slot of ``more`` as early as it may, all of ``slots`` before its last."""
+    """Two groups side by side, in proportion: each slot of ``more`` as early as it may, all of ``slots`` before its last.
+
+    Maps that get their home in ``slots`` may be shared: nothing of ``more`` comes before that.
+    """
     left = [_written([slot], layout) for slot in slots]
+    settled = max((i + 1 for i, slot in enumerate(slots) if any(isinstance(s, Home) for s in slot)), default=0)
     result: list[list[Step]] = []
     at = 0
     for number, slot in enumerate(more):
         read = _read(slot, graph, layout)
         needed = max((i + 1 for i in range(at, len(slots)) if _meet(left[i], read)), default=0)
         share = -(-len(slots) * (number + 1) // len(more)) if number < len(more) - 1 else len(slots)
-        until = max(at, needed, share)
+        until = max(at, settled, needed, share)
         result += slots[at:until]
         at = until
         result.append(slot)

@@ -10,8 +10,11 @@ from codesign.graph.ir import Add, Conv, Graph
 from codesign.lower.random_layers import random_codes, random_layer_graph
 from codesign.lower.random_net import calibration_image, random_graph
 from codesign.plan import plan
+from codesign.plan.placement import place
+from codesign.plan.policy import POLICIES
 from codesign.program.config import AcceleratorConfig
 from codesign.program.emulator import Emulator
+from codesign.program.program import Program
 
 SMALL = AcceleratorConfig(
     lanes=16, array_out=8, depthwise_units=1, spad_words=2048, acc_depth=64, memory_ports=1
@@ -22,16 +25,28 @@ WIDE = AcceleratorConfig(array_out=32, depthwise_units=2, spad_words=4096)
 def assert_planned_equals_golden(
     graph: Graph, codes: np.ndarray, config: AcceleratorConfig, seed: int | None
 ) -> None:
-    program = plan(graph, config).program
+    assert_equals_golden(plan(graph, config).program, graph, codes, seed)
+
+
+def assert_equals_golden(program: Program, graph: Graph, codes: np.ndarray, seed: int | None) -> None:
     memory = np.zeros(program.dram_bytes, np.uint8)
     memory[: program.content.size] = program.content
     program.write_input(memory, codes)
     Emulator(program, memory).run(seed)
     golden = run(graph, codes)
     for output in program.outputs.values():
-        np.testing.assert_array_equal(
-            output.read(memory, config.lanes), golden[output.name], err_msg=output.name
-        )
+        got = output.read(memory, program.config.lanes)
+        np.testing.assert_array_equal(got, golden[output.name], err_msg=output.name)
+
+
+@pytest.mark.parametrize("policy", range(len(POLICIES)))
+@pytest.mark.parametrize("words", [3072, 12288])
+def test_every_policy_is_exact(policy: int, words: int) -> None:
+    """Only the quickest plan is used; all of them must be right."""
+    graph = random_graph("a", height=128, width=96)
+    config = AcceleratorConfig(spad_words=words)
+    program = plan(graph, config, policies=[POLICIES[policy]]).program
+    assert_equals_golden(program, graph, image_codes(calibration_image(graph)), policy)
 
 
 @pytest.mark.parametrize("form", ["square", "pairs"])
@@ -92,14 +107,15 @@ def test_a_part_whose_planes_are_all_resident_loads_nothing() -> None:
     assert_planned_equals_golden(graph, random_codes(graph, 0), config, 1)
 
 
-def test_channel_shuffle_reads_few_planes() -> None:
-    """A unit's half of the shuffled channels lies in at most twice the planes it would fill alone."""
-    graph = random_graph("b", height=64, width=64)
-    layout = plan(graph, AcceleratorConfig()).layout
-    for node in graph.nodes:
-        if isinstance(node, Conv) and node.groups == 1 and node.name.startswith("stage"):
-            ideal = -(-node.weight.shape[1] // 32)
-            assert len(layout.views[node.inputs[0]].planes) <= 2 * ideal + 2, node.name
+def test_channel_shuffle_reads_no_more_planes_than_its_channels_fill() -> None:
+    """Half of the shuffled channels lies in as few planes as if it had been made for its reader."""
+    for name, lanes in (("a", 32), ("d", 32), ("b", 16)):
+        graph = random_graph(name, height=64, width=64)
+        layout = place(graph, AcceleratorConfig(lanes=lanes, array_out=16))
+        for node in graph.nodes:
+            if isinstance(node, Conv) and node.groups == 1 and node.inputs[0] != graph.input.name:
+                ideal = -(-node.weight.shape[1] // lanes)
+                assert len(layout.views[node.inputs[0]].planes) == ideal, node.name
 
 
 def test_a_stem_too_wide_to_be_fused_with_its_pool_runs_in_two_steps() -> None:
