@@ -119,26 +119,34 @@ class _Unit:
         self._taps = _taps(banks, pattern, rnd, _CYCLES // least + 6)
         self._pattern = pattern
         self._position = 0
-        self._ahead: list[tuple[int, bool]] = []  # (arrival, ends its pixel)
+        self._requests: list[tuple[int, int]] = []  # (bank, its place in `_ahead` or -1) of reads that wait for their bank
+        self._ahead: list[tuple[int, bool]] = []  # (arrival, ends its pixel) of taps
         self._used = 0
         self._free = self._next_end = 0
         self._ends: list[int] = []
 
-    def wants(self, now: int) -> int:
+    @property
+    def wants(self) -> int:
         """The bank asked for in this cycle, or `_NO_READ`."""
-        if len(self._ahead) - self._used >= hw.TAPS_AHEAD:
-            return _NO_READ
-        bank, _, ends = self._taps[self._position]
-        if bank == _NO_READ:
-            self._position += 1
-            self._ahead.append((now + hw.GATHER_CYCLES, ends))
-        return bank
+        return self._requests[0][0] if self._requests else _NO_READ
 
     def granted(self, now: int) -> None:
-        _, tap, ends = self._taps[self._position]
-        self._position += 1
+        _, place = self._requests.pop(0)
+        if place >= 0:
+            self._ahead[place] = now + hw.GATHER_CYCLES, self._ahead[place][1]
+
+    def walk(self, now: int) -> None:
+        """The next tap, or offset, takes its place in the queues, if there is one; what needs no read waits for no bank."""
+        bank, tap, ends = self._taps[self._position]
+        if len(self._ahead) - self._used >= hw.TAPS_AHEAD:
+            return
+        if bank != _NO_READ:
+            if len(self._requests) >= hw.READS_WAITING:
+                return
+            self._requests.append((bank, len(self._ahead) if tap else -1))
         if tap:
-            self._ahead.append((now + hw.GATHER_CYCLES, ends))
+            self._ahead.append((now + hw.GATHER_CYCLES if bank == _NO_READ else _CYCLES, ends))
+        self._position += 1
 
     def use(self, now: int) -> None:
         """The lanes take a tap that has arrived."""
@@ -174,7 +182,7 @@ def _trial(banks: int, stream: Stream | None, gathers: tuple[Gather, ...], store
                 base += rnd.randrange(banks)
             busy = (base + (now * stream.step >> stream.up)) % banks
         winners: dict[int, int] = {}
-        wants = [unit.wants(now) for unit in units]
+        wants = [unit.wants for unit in units]
         if store_beats and now % store_beats == 0:
             wants.append(now // store_beats % banks)
         for client, bank in enumerate(wants):
@@ -189,6 +197,7 @@ def _trial(banks: int, stream: Stream | None, gathers: tuple[Gather, ...], store
                 units[client].granted(now)
         for unit in units:
             unit.use(now)
+            unit.walk(now)
     return [unit.speed for unit in units]
 
 

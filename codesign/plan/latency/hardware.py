@@ -40,6 +40,7 @@ BETWEEN_JOBS = 3  #: from an instruction's last tap to the next one's first
 MAC_TAIL = 33  #: from the last tap's address to the retirement: read, lanes, serialiser, requantiser, writer
 PICK_TAIL = 20  #: the same for MAX and WINDOW
 OFFSET_CYCLES = 12  #: from an accepted instruction to its first offset word
+READS_WAITING = 3  #: a unit's reads that wait for their bank: its register, and `hw.scratchpad.RequestBuffer`
 TAPS_AHEAD = 16  #: taps requested and not yet consumed
 REUSING_KERNEL = 3  #: up to this side, a plain kernel does not read again what the pixel before read; 0: none
 WINDOW_GROUP = 3  #: taps of a WINDOW's row that come in one cycle when they lie in one word
