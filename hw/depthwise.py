@@ -165,7 +165,8 @@ class Depthwise(wiring.Component):
     ``param_beats``, which must be the mode's and shape's number.
 
     Parameters: ``config``.
-    Members: ``control``, ``params``, ``read``, ``write``, as in `hw.ports`.
+    Members: ``control``, ``params``, ``read``, ``write``, as in `hw.ports`; ``ahead``: ``control.instruction`` shows
+    an instruction whose parameters may be loaded, even though it is not valid while tokens are missing.
     """
 
     def __init__(self, config: AcceleratorConfig):
@@ -173,6 +174,7 @@ class Depthwise(wiring.Component):
         super().__init__(
             {
                 "control": Out(EngineControl()),
+                "ahead": In(1),
                 "params": In(ParamStream),
                 "read": Out(ScratchpadRead(config)),
                 "write": Out(ScratchpadWrite(config)),
@@ -188,6 +190,7 @@ class Depthwise(wiring.Component):
         m.submodules.serialiser = serialiser = Serialiser(self.config)
         m.submodules.writer = writer = WordWriter(self.config)
         connect(m, flipped(self.control.instruction), front.instruction)
+        m.d.comb += front.ahead.eq(self.ahead)
         connect(m, front.taps, gather.jobs)
         connect(m, front.offsets, gather.offset_jobs)
         connect(m, front.params, params.jobs)

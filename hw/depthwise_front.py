@@ -15,19 +15,20 @@ from hw.layouts import instruction
 JOB = data.StructLayout(
     {**{name: field.shape for name, field in instruction(isa.Opcode.DEPTHWISE)}, "taps": unsigned(6)}
 )
-STAGES = ("taps", "offsets", "params", "output")
+STAGES = ("taps", "offsets", "output")  #: those that wait for tokens
 
 
 class DepthwiseFront(wiring.Component):
     """Holds the next instruction until every stage that has work in it has taken it; each takes it at its own time.
+    Parameters go first, even before the instruction's tokens are there.
 
     Two cycles from the instruction to the jobs; the next instruction is accepted once all stages have taken this one,
     so that offsets and parameters are fetched one instruction ahead. An instruction that this unit cannot execute
     (mode ADD, an empty region or kernel, more taps than a word holds) pulses ``fault`` and is dropped.
 
     Parameters: ``config``.
-    Members: ``instruction``; ``taps``, ``offsets`` (only deformed ones), ``params`` (only MAC), ``output``: the jobs;
-    ``fault`` and ``fault_index``.
+    Members: ``instruction``, and ``ahead``: its payload is there, valid or not; ``taps``, ``offsets`` (only deformed
+    ones), ``params`` (only MAC), ``output``: the jobs; ``fault`` and ``fault_index``.
     """
 
     def __init__(self, config: AcceleratorConfig):
@@ -35,7 +36,8 @@ class DepthwiseFront(wiring.Component):
         super().__init__(
             {
                 "instruction": In(stream.Signature(unsigned(isa.INSTRUCTION_BITS))),
-                **{name: Out(stream.Signature(JOB)) for name in STAGES},
+                "ahead": In(1),
+                **{name: Out(stream.Signature(JOB)) for name in (*STAGES, "params")},
                 "fault": Out(1),
                 "fault_index": Out(16),
             }
@@ -49,21 +51,21 @@ class DepthwiseFront(wiring.Component):
         fresh = Signal()  # loaded, its shape not yet checked
         pending = Signal(data.StructLayout({name: 1 for name in STAGES}))
         taps = Signal(6)
-        bad = self._unsupported(job, taps)
+        bad = self._unsupported(job)
         m.d.comb += [
-            taps.eq(job.kh * job.kw),
-            self.instruction.ready.eq(~fresh & ~pending.as_value().any()),
+            taps.eq(fields.kh * fields.kw),
+            self.instruction.ready.eq(~fresh & ~pending.as_value().any() & self._params(m, fields, taps)),
             self.fault.eq(fresh & bad),
             self.fault_index.eq(job.index),
         ]
         m.d.sync += fresh.eq(self.instruction.valid & self.instruction.ready)
         with m.If(self.instruction.valid & self.instruction.ready):
             m.d.sync += [job[name].eq(fields[name]) for name, _ in layout]
+            m.d.sync += job.taps.eq(taps)
         mac = job.mode == isa.Mode.MAC
         with m.If(fresh & ~bad):
-            m.d.sync += [pending.taps.eq(1), pending.output.eq(1), job.taps.eq(taps)]
-            m.d.sync += [pending.offsets.eq(job.deform != isa.Deform.NONE), pending.params.eq(mac)]
-            m.d.sync += job.w8.eq(job.w8 & mac)
+            m.d.sync += [pending.taps.eq(1), pending.output.eq(1), job.w8.eq(job.w8 & mac)]
+            m.d.sync += pending.offsets.eq(job.deform != isa.Deform.NONE)
         for name in STAGES:
             jobs = getattr(self, name)
             m.d.comb += [jobs.valid.eq(pending[name]), jobs.payload.eq(job)]
@@ -71,8 +73,20 @@ class DepthwiseFront(wiring.Component):
                 m.d.sync += pending[name].eq(0)
         return m
 
-    def _unsupported(self, job: data.View, taps: Value) -> Value:
-        lanes = self.config.lanes
+    def _params(self, m: Module, fields: data.View, taps: Value) -> Value:
+        """Offer the instruction shown to the parameter stage; the answer: it has it, takes it now, or need not."""
+        params, taken = self.params, Signal()
+        accepted = self.instruction.valid & self.instruction.ready
+        m.d.comb += [params.payload[name].eq(fields[name]) for name in fields.shape().members]
+        m.d.comb += [
+            params.payload.taps.eq(taps),
+            params.valid.eq((self.ahead | self.instruction.valid) & ~taken & (fields.mode == isa.Mode.MAC)),
+        ]
+        m.d.sync += taken.eq((taken | (params.valid & params.ready)) & ~accepted)
+        return taken | params.ready | (fields.mode != isa.Mode.MAC)
+
+    def _unsupported(self, job: data.View) -> Value:
+        lanes, taps = self.config.lanes, job.taps
         empty = (job.kh == 0) | (job.kw == 0) | (job.rows == 0) | (job.cols == 0)
         pairs = (job.deform == isa.Deform.PAIRS) & (taps > lanes // 2)
         window = (job.mode == isa.Mode.WINDOW) & (taps > lanes // 3)

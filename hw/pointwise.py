@@ -45,6 +45,8 @@ class Pointwise(wiring.Component):
     Members
     -------
     control: instructions whose tokens are there, retirements, activity.
+    ahead: ``control.instruction`` shows an instruction whose parameters may be loaded, even though it is not valid
+        while tokens are missing.
     params: parameter beats.
     read, write: scratchpad ports.
     """
@@ -60,6 +62,7 @@ class Pointwise(wiring.Component):
         super().__init__(
             {
                 "control": Out(EngineControl()),
+                "ahead": In(1),
                 "params": In(ParamStream),
                 "read": Out(ScratchpadRead(config)),
                 "write": Out(ScratchpadWrite(config)),
@@ -89,16 +92,19 @@ class Pointwise(wiring.Component):
         return m
 
     def _front(self, m: Module, issue: PointwiseIssue, loader: PointwiseLoader) -> None:
-        """Both sides take an instruction in the same cycle."""
-        instruction = self.control.instruction
+        """The weights side takes an instruction as soon as it is there, the issue side with it or later."""
+        instruction, taken = self.control.instruction, Signal()
         wiring.connect(m, wiring.flipped(self.params), loader.params)
+        m.d.sync += taken.eq(
+            (taken | (loader.instruction.valid & loader.idle)) & ~(instruction.valid & instruction.ready)
+        )
         m.d.comb += [
             issue.instruction.payload.eq(instruction.payload),
             issue.instruction.valid.eq(instruction.valid),
             instruction.ready.eq(issue.instruction.ready),
-            issue.idle.eq(loader.idle),
+            issue.known.eq(taken | loader.idle),
             loader.instruction.payload.eq(instruction.payload),
-            loader.instruction.valid.eq(instruction.valid & instruction.ready),
+            loader.instruction.valid.eq((self.ahead | instruction.valid) & ~taken),
             issue.tile_ready.eq(loader.tile_ready),
             loader.claim.eq(issue.claim),
         ]
@@ -161,7 +167,12 @@ class Pointwise(wiring.Component):
         return bank.codes, done[-1]
 
     def _accumulate(
-        self, m: Module, stage: dict[str, list[Signal]], address: Value, array: DotArray, bank: RequantiserBank
+        self,
+        m: Module,
+        stage: dict[str, list[Signal]],
+        address: Value,
+        array: DotArray,
+        bank: RequantiserBank,
     ) -> None:
         """Read with the sum's last stage, add, write a cycle later: an address may come again after three
         cycles (`PointwiseIssue.HAZARD` pixels between)."""

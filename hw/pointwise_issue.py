@@ -18,7 +18,6 @@ SAFE_BITS = 8  # a scratchpad has at least 256 words
 COORDINATE = signed(16)  # -4096 + 4095 * 4 + 7 is the farthest
 
 
-
 def pixel_layout(config: AcceleratorConfig) -> data.StructLayout:
     """What travels with every pixel to the array, in request order."""
     return data.StructLayout(
@@ -61,7 +60,7 @@ class PointwiseIssue(wiring.Component):
 
     Members
     -------
-    instruction, idle: the accepted instructions; ``idle`` says that the weights side can take one as well.
+    instruction, known: the accepted instructions; ``known`` says that the weights side has this one or takes it now.
     request: read addresses.
     pixel, pixel_valid, pixel_room, pixel_empty: the list of pixels, pushed with ``pixel_valid``.
     result, result_valid, result_room: the list of results, likewise.
@@ -75,7 +74,7 @@ class PointwiseIssue(wiring.Component):
         super().__init__(
             {
                 "instruction": In(stream.Signature(unsigned(isa.INSTRUCTION_BITS))),
-                "idle": In(1),
+                "known": In(1),
                 "request": Out(stream.Signature(unsigned(ADDRESS_BITS))),
                 "pixel": Out(pixel_layout(config)),
                 "pixel_valid": Out(1),
@@ -147,7 +146,7 @@ class PointwiseIssue(wiring.Component):
         base = Signal(ADDRESS_BITS)
         finish = self._fire & final
         m.d.comb += [
-            self.instruction.ready.eq(~present & self.idle),
+            self.instruction.ready.eq(~present & self.known),
             take.eq(computed & (~self._now_valid | finish)),
             base.eq(waiting.src + row),
         ]

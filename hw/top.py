@@ -150,12 +150,15 @@ class Accelerator(wiring.Component):
         name, control = self._config.engines[number], self.engines[number].control
         opcode = (Opcode.LOAD, Opcode.STORE, Opcode.POINTWISE, Opcode.DEPTHWISE)[min(number, 3)]
         used = instruction(opcode)
-        bits = used["lane_mask"].offset if opcode == Opcode.LOAD else used.size  # a load has no use for its last field
+        # a load has no use for its last field
+        bits = used["lane_mask"].offset if opcode == Opcode.LOAD else used.size
         queue = InstructionQueue(bits, self._config.queue_depth)
         gate = TokenGate(len(self.engines))
         unfinished = SyncFIFO(width=16, depth=UNFINISHED)
         m.submodules[f"{name}_queue"], m.submodules[f"{name}_gate"] = core(queue), gate
         m.submodules[f"{name}_unfinished"] = core(unfinished)
+        if number >= Engine.POINTWISE:
+            m.d.comb += self.engines[number].ahead.eq(gate.i.valid & ~gate.stop)
         wiring.connect(m, queue.o, gate.i)
         wiring.connect(m, gate.o, control.instruction)
         index, started = gate.o.payload[8:24], Signal(name=f"{name}_started")

@@ -17,6 +17,7 @@ from sim.bench import parameters, random_source
 from sim.scratchpad import EngineMonitor, ScratchpadModel
 from sim.streams import Source, cycles, start
 from tests.hw.depthwise_model import WORDS, Work, execute, random_work
+from tests.hw.gated import Gate
 
 CONFIG = AcceleratorConfig(**parameters()["config"])
 
@@ -31,6 +32,7 @@ class Unit:
             dut, CONFIG, ["read"], ["write"], random_source("scratchpad"), stall, latency=LATENCY
         )
         self.monitor = EngineMonitor(dut, "control__")
+        self.gate = Gate(dut, random_source("open"), idle)
         content = np.random.default_rng(random_source("content").getrandbits(32))
         self.scratchpad.memory[:WORDS] = content.integers(0, 256, (WORDS, CONFIG.lanes))
         self.retired = 0
@@ -214,6 +216,23 @@ async def few_bubbles_between_instructions(dut):
     gaps = [after - before - 9 * 20 for before, after in pairwise(retired)]
     dut._log.info("bubbles between instructions: %s", gaps)
     assert max(gaps) <= 4
+
+
+@cocotb.test()
+async def parameters_come_before_tokens(dut):
+    """While the gate is closed an instruction's parameters are loaded, those of one behind it are not."""
+    await start(dut)
+    unit, fixed = Unit(dut), {"mode": Mode.MAC, "deform": Deform.NONE}
+    works = [random_work(random_source(str(number)), CONFIG.lanes, **fixed) for number in range(2)]
+    want = [execute(work, unit.scratchpad.memory) for work in works]
+    dut.open.value, unit.gate.STRETCH = 0, 1e9
+    unit.send(works)
+    await cycles(dut, len(works[0].beats) * 2 + 20)
+    assert len(unit.params.queue) == len(works[1].beats)
+    assert not unit.scratchpad.read_count and not unit.monitor.retired
+    dut.open.value = 1
+    await unit.monitor.wait(2)
+    check(unit, works, want)
 
 
 @cocotb.test()

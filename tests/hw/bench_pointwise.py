@@ -10,6 +10,7 @@ from codesign.program.registers import Counter
 from sim.bench import parameters, random_source
 from sim.scratchpad import EngineMonitor, ScratchpadModel
 from sim.streams import Source, cycles, start
+from tests.hw.gated import Gate
 from tests.hw.pointwise_model import Jobs, PointwiseModel
 
 
@@ -29,6 +30,7 @@ class Bench:
         self.instructions = Source(dut, "control__instruction", random_source("gate"), pace)
         self.params = Source(dut, "params", random_source("params"), pace)
         self.monitor = EngineMonitor(dut, "control__")
+        self.gate = Gate(dut, random_source("open"), pace)
 
     async def run(self, jobs) -> None:
         """Execute ``jobs``; memory, writes and retirements must be the model's."""
@@ -97,6 +99,28 @@ async def pixels_follow_each_other_without_a_bubble(dut):
         first = 2 * bench.config.array_out + len(jobs[0].weights[0, 0, 0].reshape(-1)) // 16 + 6
         dut._log.info("%dx%d, %d planes, kernel %d: %s", rows, cols, planes, kernel, spent)
         assert waits <= first + lost * (len(jobs) - 1), f"{rows}x{cols}: {spent}, {pixels} pixels"
+
+
+@cocotb.test(skip="throughput" not in parameters())
+async def parameters_come_before_tokens(dut):
+    """While the gate is closed the requantisation parameters and the first tile are loaded, and nothing else happens;
+    once it opens, the first pixel goes out in a few cycles."""
+    await start(dut)
+    bench = Bench(dut, 0.0)
+    await bench.run([bench.jobs.job(rows=2, cols=3)])
+    job = bench.jobs.job(rows=4, cols=4, planes=2, kh=1, kw=1, w8=0)
+    dut.open.value, bench.gate.STRETCH = 0, 1e9
+    instruction = int.from_bytes(isa.encode(isa.Opcode.POINTWISE, job.fields), "little")
+    bench.instructions.send([instruction])
+    bench.params.send(job.beats())
+    await cycles(dut, 100)
+    tile = bench.config.array_macs // 16
+    assert len(bench.params.queue) == tile and len(bench.monitor.retired) == 1
+    before = bench.monitor.activity[Counter.BUSY]
+    dut.open.value = 1
+    await cycles(dut, 6)
+    assert bench.monitor.activity[Counter.BUSY] > before
+    await bench.monitor.wait(2)
 
 
 @cocotb.test(skip="throughput" not in parameters())

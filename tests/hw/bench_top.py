@@ -164,9 +164,10 @@ async def copies(dut: Any) -> None:
 
 @cocotb.test()
 async def computes(dut: Any) -> None:
-    """Pointwise and depthwise instructions side by side, parameters from DRAM, against their models."""
+    """Pointwise and depthwise instructions side by side, parameters from DRAM, against their models; first with a
+    load that waits for ever, of which nothing may be left."""
     host = await Host.begin(dut)
-    await host.write(Register.WATCHDOG, 20000)
+    await host.write(Register.WATCHDOG, 5000)
     config, rng = host.config, random_source("jobs")
     words, size = config.spad_words, config.word_bytes
     model, jobs = PointwiseModel(config), Jobs(config, rng)
@@ -199,6 +200,8 @@ async def computes(dut: Any) -> None:
                 at += 8
     program += [transfer(Opcode.STORE, dram_addr=RESULT, wait2=parts, wait3=parts, **whole), HALT]
     assert at <= SIZE
+    stuck = [transfer(Opcode.LOAD, **whole, wait1=1), *program[1:]]
+    await host.expect_fault(stuck, Fault.WATCHDOG, Engine.LOAD, 0)  # with parameters of both half loaded
     status = await host.run(program)
     assert status == DONE, f"status {status}, fault {await host.read(Register.FAULT):#x}"
     got = np.frombuffer(host.memory, np.int8)[BASE + RESULT : BASE + RESULT + words * size].reshape(

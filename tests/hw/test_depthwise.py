@@ -8,13 +8,14 @@ import pytest
 from codesign.program.config import AcceleratorConfig
 from hw.depthwise import Depthwise
 from sim.bench import run_bench
+from tests.hw.gated import Gated
 
 
 @pytest.mark.parametrize(("idle", "stall"), [(0.0, 0.0), (0.5, 0.5)])
 @pytest.mark.parametrize(("lanes", "requant", "acc_bits"), [(32, 4, 24), (16, 16, 32)])
 def test_depthwise(lanes: int, requant: int, acc_bits: int, idle: float, stall: float) -> None:
     config = {"lanes": lanes, "array_out": 16, "depthwise_requant": requant, "acc_bits": acc_bits}
-    component = Depthwise(AcceleratorConfig(**config))
+    component = Gated(Depthwise(AcceleratorConfig(**config)))
     given = {"config": config, "idle": idle, "stall": stall, "count": 60}
     run_bench(component, "tests.hw.bench_depthwise", f"depthwise_{lanes}_{requant}", given, seed=1)
 
@@ -22,7 +23,7 @@ def test_depthwise(lanes: int, requant: int, acc_bits: int, idle: float, stall: 
 def test_one_requantised_lane_a_cycle() -> None:
     config = {"lanes": 16, "depthwise_requant": 1, "acc_bits": 28}
     given = {"config": config, "idle": 0.2, "stall": 0.2, "count": 40}
-    component = Depthwise(AcceleratorConfig(**config))
+    component = Gated(Depthwise(AcceleratorConfig(**config)))
     run_bench(
         component, "tests.hw.bench_depthwise", "depthwise_16_1", given, seed=2, testcase="random_instructions"
     )

@@ -8,6 +8,7 @@ import pytest
 from codesign.program.config import AcceleratorConfig
 from hw.pointwise import Pointwise
 from sim.bench import run_bench
+from tests.hw.gated import Gated
 
 DEFAULT: dict[str, int] = {}
 SHAPES = {
@@ -27,7 +28,7 @@ BENCH = "tests.hw.bench_pointwise"
 def test_equals_the_model(shape, pace):
     config = AcceleratorConfig(**SHAPES[shape])
     given = {"config": SHAPES[shape], "jobs": 40, "pace": pace, "latency": 2 if pace else 3}
-    run_bench(Pointwise(config), BENCH, f"pointwise_{shape}", given, seed=11)
+    run_bench(Gated(Pointwise(config)), BENCH, f"pointwise_{shape}", given, seed=11)
 
 
 def test_loses_no_cycle_between_passes_and_instructions():
@@ -35,4 +36,4 @@ def test_loses_no_cycle_between_passes_and_instructions():
     # but not for the requantisation parameters of the next instruction as well
     regions = [[8, 8, 2, 1, 2], [6, 9, 4, 1, 2], [5, 8, 1, 3, 24], [16, 32, 1, 1, 2]]
     given = {"config": DEFAULT, "throughput": regions, "latency": 3}
-    run_bench(Pointwise(AcceleratorConfig()), BENCH, "pointwise_default", given, seed=5)
+    run_bench(Gated(Pointwise(AcceleratorConfig())), BENCH, "pointwise_default", given, seed=5)
