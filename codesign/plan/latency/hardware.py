@@ -20,7 +20,7 @@ PROGRAM_BUFFER = 4 * MAX_BEATS  #: program beats read ahead
 
 # -- parameters, hw/param_fetch.py
 PARAM_REQUESTS = 16  #: requests that may wait
-PARAMS_AHEAD_OF_TOKENS = False  #: an engine loads the parameters of its queue's head before its tokens are there
+PARAMS_AHEAD_OF_TOKENS = True  #: an engine loads the parameters of its queue's head before its tokens are there
 
 # -- scratchpad, hw/scratchpad.py
 READ_LATENCY = 4  #: from a read's handshake to its word
@@ -49,7 +49,6 @@ WIDE_BEAT_CYCLES = 2  #: a beat of 8-bit weights is written in two cycles
 PARAM_BUFFERS = 2  #: ping-pong
 
 # -- load and store, hw/load.py, hw/store.py
-LOADS_AHEAD_BEATS = MAX_BEATS * MAX_OUTSTANDING  #: beats that may be on their way when the next load begins
 LOAD_TAIL = 2  #: from the last beat to the retirement
 STORE_FILL = 8  #: from an accepted store to its first beat
 STORE_TAIL = 5  #: from the last beat to the retirement, latency aside
