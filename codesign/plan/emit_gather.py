@@ -66,7 +66,9 @@ class GatherEmitter:
         else:
             self._shared(node, values, target, *rows, reads, plane)
 
-    def _values(self, node: Node, source: Buffer, target: Buffer, height: int, width: int, up: int) -> dict[str, int]:
+    def _values(
+        self, node: Node, source: Buffer, target: Buffer, height: int, width: int, up: int
+    ) -> dict[str, int]:
         kernel, stride, pad = geometry(node)
         return {
             "src": source.base if source.ring else source.origin, "ring": source.ring_bits, "pitch": source.width,

@@ -112,11 +112,15 @@ class PointwiseEmitter:
         blob = self._params.add(key, lambda: self._tiles(job, run, channels, last))
         self._append(job, places[0], run, blob, {"first": int(first), "last": int(last), "acc_base": base})
         for place in places[1:] if last else ():
-            blob = self._params.add((job.node.name, tuple(places), "again"), lambda: self._again(job, channels))
+            blob = self._params.add(
+                (job.node.name, tuple(places), "again"), lambda: self._again(job, channels)
+            )
             again = {"first": 0, "last": 1, "acc_base": base, "planes": 1, "kh": 1, "kw": 1, "w8": 0}
             self._append(job, place, run[:1], blob, again)
 
-    def _append(self, job: Job, place: Place, run: list[int], blob: tuple[int, int], values: dict[str, int]) -> None:
+    def _append(
+        self, job: Job, place: Place, run: list[int], blob: tuple[int, int], values: dict[str, int]
+    ) -> None:
         node, view, target = job.node, job.view, job.targets[place.plane]
         height, width = self._emitter.logical(node.inputs[0])
         first = job.sources[run[0]]
@@ -174,7 +178,12 @@ def _runs(sources: dict[int, Buffer], planes: tuple[int, ...], parts: int) -> li
         buffer = sources[plane]
         if run and len(run) < most:
             before = sources[run[-1]]
-            same = (before.row0, before.row1, before.width, before.ring) == (buffer.row0, buffer.row1, buffer.width, buffer.ring)
+            same = (before.row0, before.row1, before.width, before.ring) == (
+                buffer.row0,
+                buffer.row1,
+                buffer.width,
+                buffer.ring,
+            )
             step = buffer.base - before.base
             if same and (len(run) == 1 or step == before.base - sources[run[-2]].base):
                 run.append(plane)

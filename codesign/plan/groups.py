@@ -36,7 +36,10 @@ class Group:
     def cut(self) -> list[Group]:
         """Its first node, and the others, as two groups. A stem keeps stage 1, behind its windows."""
         first, rest = self.nodes[:1], self.nodes[1:]
-        return [Group(first, self.stages[:1]), Group(rest, tuple(s - self.stages[1] for s in self.stages[1:]))]
+        return [
+            Group(first, self.stages[:1]),
+            Group(rest, tuple(s - self.stages[1] for s in self.stages[1:])),
+        ]
 
 
 def is_pointwise(node: Node) -> bool:

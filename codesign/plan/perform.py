@@ -92,7 +92,9 @@ class Performer:
         for plane, target in targets.items():
             make({plane: target})
             output = self._twin(node.output, reader.output, plane)
-            self._gathered(reader, step.rows[1], step, {plane: target}, outputs, [output], len(outputs), list(outputs))
+            self._gathered(
+                reader, step.rows[1], step, {plane: target}, outputs, [output], len(outputs), list(outputs)
+            )
 
     def _gathered(
         self, node: Node, rows, step: Compute, sources: dict[int, Buffer], targets: dict[int, Buffer], planes: list[int],

@@ -36,7 +36,9 @@ def zipped(slots: list[list[Step]], more: list[list[Step]], graph: Graph, layout
     Maps that get their home in ``slots`` may be shared: nothing of ``more`` comes before that.
     """
     left = [_written([slot], layout) for slot in slots]
-    settled = max((i + 1 for i, slot in enumerate(slots) if any(isinstance(s, Home) for s in slot)), default=0)
+    settled = max(
+        (i + 1 for i, slot in enumerate(slots) if any(isinstance(s, Home) for s in slot)), default=0
+    )
     result: list[list[Step]] = []
     at = 0
     for number, slot in enumerate(more):
@@ -86,8 +88,6 @@ def _read(slot: list[Step], graph: Graph, layout: Layout) -> Spans:
 
 def _meet(a: Spans, b: Spans) -> bool:
     return any(p in b and a[p][0] < b[p][1] and b[p][0] < a[p][1] for p in a)
-
-
 
 
 def planes_of(slots: list[list[Step]], layout: Layout) -> frozenset[int]:

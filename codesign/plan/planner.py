@@ -143,14 +143,22 @@ class _Planner:
             if self._try(index, group, last, poor=True, all_homes=False):
                 return
             single = len(group.nodes) == 1 and not is_pointwise(group.nodes[0])
-            if not (self._spill(index, group, inputs=False) or (single and self._spill(index, group, inputs=True))):
+            if not (
+                self._spill(index, group, inputs=False) or (single and self._spill(index, group, inputs=True))
+            ):
                 raise UserError(
                     f"{group.name}: one row of its tensors does not fit a scratchpad of {self.config.spad_words} words; "
                     "use a smaller input or a board setting with more spad_words"
                 )
 
     def _try(
-        self, index: int, group: Group, last: bool, poor: bool, all_homes: bool, orders: list[Order] | None = None
+        self,
+        index: int,
+        group: Group,
+        last: bool,
+        poor: bool,
+        all_homes: bool,
+        orders: list[Order] | None = None,
     ) -> bool:
         """Emit the group in the first shape that fits. ``all_homes``: only with every new map at home."""
         orders = orders or [self._overlapped, self._in_turn]
@@ -188,7 +196,9 @@ class _Planner:
         _, height, width = self.graph.tensors[out].shape
         stem = is_stem(group.nodes[0], self.graph, self.layout)
         at_home = frozenset(homes) | self._promised() | self._homes.scratchpad.homes.keys()
-        strips = StripPlanner(self.graph, self.layout, group, self._homes.spilled(), at_home, self.config.lanes, stem)
+        strips = StripPlanner(
+            self.graph, self.layout, group, self._homes.spilled(), at_home, self.config.lanes, stem
+        )
         for streamed in (False,) if is_pointwise(group.nodes[0]) else (False, True):
             for shape in shapes(height, width, streamed, self.policy)[poor]:
                 yield shape, strips.slots(shape)
@@ -220,7 +230,9 @@ class _Planner:
         self._work = self._workload(group) + (self._work if beside else Workload())
         self._chain = (self._chain if beside else 0) + 1
         after = self.groups[index + 1 : index + 2]
-        if self._chain >= self.policy.beside or all(w.array_bound for w in (self._work, *map(self._workload, after))):
+        if self._chain >= self.policy.beside or all(
+            w.array_bound for w in (self._work, *map(self._workload, after))
+        ):
             self._chain = 0
         self._depth = max(group.stages)
         keep = len(done) if self._chain else self._depth

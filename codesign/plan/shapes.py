@@ -12,7 +12,9 @@ LEAST = 64  #: pixels of a strip that hide the next weight tile and the instruct
 def shapes(height: int, width: int, streamed: bool, policy: Policy) -> tuple[list[Shape], list[Shape]]:
     """(good, poor) shapes of a group whose output is ``height`` × ``width``."""
     rows = {-(-height // n) for n in range(1, height + 1)} | {r for r in (1, 3, 7, 15) if r <= height}
-    good = sorted((r for r in rows if r * width >= LEAST or r == height), key=lambda r: _cost(r, height, width, policy))
+    good = sorted(
+        (r for r in rows if r * width >= LEAST or r == height), key=lambda r: _cost(r, height, width, policy)
+    )
     poor = sorted(rows - set(good), reverse=True)
     if streamed:
         return [Shape(r, streamed=True) for r in good], [Shape(r, streamed=True) for r in poor]

@@ -109,7 +109,9 @@ class StripPlanner:
             name = producer.output
             height, width = self._stored(name)
             rows = 1 << (self._live_rows(producer, reader) - 1).bit_length()
-            steps.append(Take((name,), self._layout.views[name].planes, 0, height, width, rows if rows < height else 0))
+            steps.append(
+                Take((name,), self._layout.views[name].planes, 0, height, width, rows if rows < height else 0)
+            )
         return steps
 
     def _live_rows(self, producer: Node, reader: Node) -> int:
@@ -158,7 +160,10 @@ class StripPlanner:
             planes, rows = self._loaded(name), self._needed(name, strip)
             if planes and rows and not self._streams(name):
                 key = self._load_key(name, strip)
-                steps += [Take(key, planes, *rows, self._layout.planes[planes[0]].width), Fetch(key, user.name)]
+                steps += [
+                    Take(key, planes, *rows, self._layout.planes[planes[0]].width),
+                    Fetch(key, user.name),
+                ]
         return steps
 
     def _loaded(self, name: str) -> tuple[int, ...]:
@@ -214,15 +219,27 @@ class StripPlanner:
             if r[0] < r[1]
         ]
 
-    def _plane_by_plane(self, node: Node, strip: int, sources: dict[str, tuple], targets: tuple) -> list[Step]:
+    def _plane_by_plane(
+        self, node: Node, strip: int, sources: dict[str, tuple], targets: tuple
+    ) -> list[Step]:
         """A plane-wise node whose input planes come one after the other from DRAM."""
         name, steps = node.inputs[0], []
         loaded = set(self._loaded(name))
         rows = self._reads(node, 0, strip)
-        for given, made in zip(self._layout.views[name].planes, self._layout.views[node.output].planes, strict=True):
-            work = Compute((node,), (self._new[strip][node.output],), {**sources, name: (*self._load_key(name, strip), given)}, targets, (made,))
+        for given, made in zip(
+            self._layout.views[name].planes, self._layout.views[node.output].planes, strict=True
+        ):
+            work = Compute(
+                (node,),
+                (self._new[strip][node.output],),
+                {**sources, name: (*self._load_key(name, strip), given)},
+                targets,
+                (made,),
+            )
             if given in loaded:
-                take = Take((*self._load_key(name, strip), given), (given,), *rows, self._layout.planes[given].width)
+                take = Take(
+                    (*self._load_key(name, strip), given), (given,), *rows, self._layout.planes[given].width
+                )
                 steps += [take, Fetch(take.key, node.name), work, Give(take.key)]
             else:
                 steps.append(work)

@@ -47,7 +47,9 @@ class Layout:
 
     planes: tuple[Plane, ...]
     views: dict[str, View]
-    produced: tuple[str, ...]  #: tensors that have lanes of their own: all but views, and the input if it has planes
+    produced: tuple[
+        str, ...
+    ]  #: tensors that have lanes of their own: all but views, and the input if it has planes
     image: bool  #: the input arrives as packed pixels and is gathered into windows; otherwise as planes
 
     def lane_channels(self, tensor: str, plane: int, lanes: int) -> np.ndarray:

@@ -28,10 +28,12 @@ class Workload:
         """Whether the array has the most to do."""
         return self.array >= 0.95 * max(self.gather, self.load, self.store)
 
-
     def __add__(self, other: Workload) -> Workload:
         return Workload(
-            self.array + other.array, self.gather + other.gather, self.load + other.load, self.store + other.store
+            self.array + other.array,
+            self.gather + other.gather,
+            self.load + other.load,
+            self.store + other.store,
         )
 
 
@@ -45,7 +47,9 @@ def workload(group: Group, graph: Graph, layout: Layout, config: AcceleratorConf
         if is_pointwise(node):
             array += height * width * _passes(node, layout, config, first_of_stem)
         else:
-            gather += height * width * len(layout.views[node.output].planes) * _taps(node) / config.depthwise_units
+            gather += (
+                height * width * len(layout.views[node.output].planes) * _taps(node) / config.depthwise_units
+            )
         if first_of_stem:
             gather += height * width * node.weight.shape[2] * 1.25 / config.depthwise_units
     load = sum(_through_dram(name, graph, layout, config) for name in group.inputs)
