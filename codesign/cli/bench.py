@@ -30,6 +30,9 @@ def bench_command(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where finished rows are kept.")] = Path("build/bench"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what is kept from before.")] = False,
     markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Write the table as Markdown too.")] = None,
+    operators: Annotated[
+        bool, typer.Option("--operators", help="Only what a deformable layer costs, form by form.")
+    ] = False,
     json: Json = None,
 ) -> int:
     """Cycles, efficiency, traffic and speed per configuration, each frame compared with golden; resumes when killed."""
@@ -38,6 +41,8 @@ def bench_command(
     from codesign.boards import load_board
 
     loaded = load_board(board)
+    if operators:
+        return _operators(loaded, json)
     wanted = _options(configs, board)
     rows = _rows(wanted, loaded, RowStore(out, loaded), fresh)
     say = console().print
@@ -47,6 +52,28 @@ def bench_command(
         write_whole(markdown, markdown_table(rows, loaded))
     write_json(json, bench_json(rows, loaded))
     return 1 if any(row.mismatches for row in rows) else 0
+
+
+def _operators(board: Board, json: Path | None) -> int:
+    """Deformable layers alone, with random distances and pairs beside distance 1."""
+    from dataclasses import asdict
+
+    from codesign.bench.operators import FORMS, LAYERS, measure_operator
+
+    library, costs, say = _simulator(board), [], console().print
+    say("cycles a depthwise unit works or waits for the scratchpad, per layer; in brackets from first start to end")
+    say(f"{'layer':<16}" + "".join(f"{form:>26}" for form in FORMS))
+    for shape in LAYERS:
+        cost = measure_operator(shape, board, library)
+        cells = [
+            f"{cost.cycles[form]:,} {cost.ratio(form) - 1:+.1%} ({cost.span[form]:,})" for form in FORMS
+        ]
+        say(f"{'x'.join(map(str, shape)):<16}" + "".join(f"{cell:>26}" for cell in cells))
+        costs.append(cost)
+    wrong = sum(cost.mismatches for cost in costs)
+    say(f"d uniform over 0..7, pairs over -7..7, independent from pixel to pixel; {wrong} values differ from golden")
+    write_json(json, {"board": board.name, "operators": [asdict(cost) for cost in costs]})
+    return 1 if wrong else 0
 
 
 def _options(configs: str, board: str) -> list[BuildOptions]:
