@@ -53,7 +53,8 @@ class TapWalker(wiring.Component):
     between instructions. A deformed pixel waits for its offset word. A MAC instruction starts when its parameters
     are loaded.
 
-    Taps of a plain kernel of at most 3 x 3 that the pixel before had in its window too are marked ``again``. The taps
+    Taps of a plain kernel of at most 3 x 3 that the pixel before had in its window too are marked ``again``, and so are
+    those of a square of distance 0 behind its first. The taps
     of a row of a WINDOW of three columns come as one group, or two when they lie in two words, where that is cheap:
     every pixel's window begins with an odd column (``x0`` odd, ``stride`` even), and the image's width is a multiple
     of a word's pixels, so that a group is inside or outside as a whole.
@@ -176,8 +177,11 @@ class TapWalker(wiring.Component):
         distance = word[:8].as_signed()
 
         s1 = {name: Signal(COORDINATE, name=f"s1_{name}", reset_less=True) for name in ("y", "x", "dy", "dx")}
-        s1_order = Signal(_ORDER, reset_less=True)
+        s1_order, still = Signal(_ORDER, reset_less=True), Signal()  # distance 0: all taps are the centre
+        m.d.comb += still.eq((job.deform == isa.Deform.SQUARE) & (distance == 0))
         m.d.sync += [s1["y"].eq(self._y), s1["x"].eq(self._x), s1_order.eq(self._order)]
+        with m.If(still):
+            m.d.sync += [s1_order.row.eq(0), s1_order.again.eq(~self._order.first)]
         m.d.sync += s1["dy"].eq(self._displacement(self._ky, job.kh, distance, pair[:8].as_signed()))
         m.d.sync += s1["dx"].eq(self._displacement(self._kx, job.kw, distance, pair[8:].as_signed()))
 
