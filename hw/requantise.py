@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed
-from amaranth.hdl import ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,8 +15,8 @@ class Requantiser(wiring.Component):
     `codesign.numeric.requantise`.
 
     One value a cycle, `LATENCY` cycles, rigid: no valid, no stall. The lane's owner delays its own valid bit.
-    Five registers: product (a DSP's M), sum with the bias (its P), coarse shift, fine shift, offset and
-    clamp.
+    Five registers: product (a DSP's M), sum with the bias (its P), coarse shift, most of the fine shift, and with its
+    last bit offset and clamp.
 
     The inputs belong together in one cycle; with ``skewed`` each is instead sampled when its stage needs it,
     so that
@@ -25,7 +24,8 @@ class Requantiser(wiring.Component):
     ``acc``, ``bias`` `BIAS_AT` cycles later, ``shift`` `SHIFT_AT` later, ``zero``, ``lo`` and ``hi``
     `OFFSET_AT` later.
 
-    Left out: a check of the contract ``|acc * multiplier + bias| < 2**47``, which lowering proves.
+    Left out: shifts below 8, which the contract excludes, and a check that ``|acc * multiplier + bias| < 2**47``, which
+    lowering proves.
 
     Parameters
     ----------
@@ -41,6 +41,7 @@ class Requantiser(wiring.Component):
 
     SUM_BITS = BIAS_BITS
     KEPT_BITS = 16  # integer bits after the coarse shift: more is outside int8 for any fine shift and zero
+    NEAR_BITS = 9  # integer bits after the fine shift, likewise
 
     def __init__(self, acc_bits: int, *, skewed: bool = False):
         if not 8 <= acc_bits <= 32:
@@ -70,10 +71,7 @@ class Requantiser(wiring.Component):
         m.d.sync += [product.eq(self.acc * self.multiplier), total.eq(product + bias)]
 
         kept, sticky, fine = self._coarse(m, total, shift)
-        rounded_down, up = self._fine(m, kept, sticky, fine)
-
-        offset = rounded_down + up + zero
-        m.d.sync += self.code.eq(Mux(offset < lo, lo, Mux(offset > hi, hi, offset)))
+        self._finish(m, *self._middle(m, kept, sticky, fine), zero, lo, hi)
         return m
 
     def _late(self, m: Module, value: Signal, cycles: int) -> Signal:
@@ -85,34 +83,64 @@ class Requantiser(wiring.Component):
         return value
 
     def _coarse(self, m: Module, total: Signal, shift: Signal) -> tuple[Signal, Signal, Signal]:
-        """Shift by 0, 8, 16 or 24, saturate, keep one bit of fraction and whether anything below it was
-        set."""
+        """Shift by 8, 16 or 24, saturate, keep one bit of fraction and whether anything below it was set."""
         kept = Signal(signed(self.KEPT_BITS + 1), reset_less=True)
-        sticky = Signal(reset_less=True)
-        fine = Signal(3, reset_less=True)
-        m.d.sync += fine.eq(shift[:3])
-        for step in range(4):
-            dropped = 8 * step
-            scaled = Cat(0, total).as_signed() >> dropped
-            above, negative = total[dropped + self.KEPT_BITS - 1 : -1], total[-1]
-            fits = Mux(negative, above.all(), ~above.any())
-            saturated = Cat((~negative).replicate(self.KEPT_BITS), negative)
-            with m.If(shift[3:] == step):
-                m.d.sync += [
-                    kept.eq(Mux(fits, scaled[: self.KEPT_BITS + 1], saturated)),
-                    sticky.eq(total[: max(dropped - 1, 0)].any()),
-                ]
+        sticky, fine = Signal(reset_less=True), Signal(3, reset_less=True)
+        negative = total[-1]
+        alike = Signal(4)  # bits from 8 * step + KEPT_BITS - 1 on are the sign's
+        below = Signal(4)  # a bit beneath the half bit is set
+        for step in range(3, 0, -1):
+            top = 8 * step + self.KEPT_BITS - 1
+            part = total[top : top + 8 if step < 3 else -1] ^ negative.replicate(8 if step < 3 else 47 - top)
+            m.d.comb += alike[step].eq(~part.any() & (alike[step + 1] if step < 3 else 1))
+        for step in range(1, 4):
+            low = max(8 * step - 9, 0)
+            m.d.comb += below[step].eq(total[low : 8 * step - 1].any() | (below[step - 1] if step > 1 else 0))
+        saturated, way = Signal(), Signal(2)
+        m.d.comb += [saturated.eq(~alike.bit_select(shift[3:], 1)), way.eq(Mux(saturated, 0, shift[3:]))]
+        m.d.sync += [fine.eq(shift[:3]), sticky.eq(below.bit_select(shift[3:], 1))]
+        for bit in range(self.KEPT_BITS + 1):
+            with m.Switch(way):
+                with m.Case(0):
+                    m.d.sync += kept[bit].eq(negative if bit == self.KEPT_BITS else ~negative)
+                for step in range(1, 4):
+                    with m.Case(step):
+                        m.d.sync += kept[bit].eq(total[8 * step - 1 + bit])
         return kept, sticky, fine
 
-    def _fine(self, m: Module, kept: Signal, sticky: Signal, fine: Signal) -> tuple[Signal, ValueLike]:
-        """Shift by 0..7; the second result is 1 where round half to even goes up."""
-        floor = Signal(signed(self.KEPT_BITS), reset_less=True)
-        up = Signal(reset_less=True)
-        shifted = Signal(signed(self.KEPT_BITS + 1))
-        below = Signal(7)  # what the fine shift drops beneath the half bit, left-aligned
-        m.d.comb += [shifted.eq(kept >> fine), below.eq((Cat(Const(0, 7), kept[:7]) >> fine)[:7])]
-        m.d.sync += [
-            floor.eq(shifted[1:].as_signed()),
-            up.eq(shifted[0] & (shifted[1] | sticky | below.any())),
+    def _middle(self, m: Module, kept: Signal, sticky: Signal, fine: Signal) -> tuple[Signal, ...]:
+        """Shift by 0, 2, 4 or 6, saturate to what one more shift brings into `NEAR_BITS`."""
+        near = Signal(self.NEAR_BITS + 2, reset_less=True)  # half bit, integer bits, one more of them
+        low, odd = Signal(reset_less=True), Signal(reset_less=True)
+        far, negative = Signal(reset_less=True), Signal(reset_less=True)
+        m.d.sync += [odd.eq(fine[0]), negative.eq(kept[-1])]
+        with m.Switch(fine[1:]):
+            for step in range(4):
+                with m.Case(step):
+                    beyond = kept[2 * step + len(near) - 1 :]
+                    m.d.sync += [
+                        near.eq(kept[2 * step : 2 * step + len(near)]),
+                        low.eq(sticky | kept[: 2 * step].any()),
+                        far.eq(beyond.any() & ~beyond.all()),
+                    ]
+        return near, low, odd, far, negative
+
+    def _finish(
+        self, m: Module, near: Signal, low: Signal, odd: Signal, far: Signal, negative: Signal,
+        zero: Signal, lo: Signal, hi: Signal,
+    ) -> None:  # fmt: skip
+        """The last shift, rounding half to even, offset and clamp."""
+        size = self.NEAR_BITS + 1
+        floor, up, out = Signal(self.NEAR_BITS), Signal(), Signal()
+        half, rest = Signal(), Signal()
+        offset = Signal(signed(size))
+        m.d.comb += [
+            out.eq(far | ~odd & (near[-1] ^ near[-2])),
+            floor.eq(Mux(odd, near[2:], near[1:-1])),
+            half.eq(Mux(odd, near[1], near[0])),
+            rest.eq(low | odd & near[0]),
+            up.eq(half & (floor[0] | rest)),
+            offset.eq((Cat(Const(1, 1), zero, zero[-1].replicate(2)) + Cat(up, floor, floor[-1]))[1:]),
         ]
-        return floor, up
+        under, over = Mux(out, negative, offset < lo), Mux(out, ~negative, offset > hi)
+        m.d.sync += self.code.eq(Mux(under, lo, Mux(over, hi, offset)))
