@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Module, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -12,8 +12,9 @@ from codesign.program.config import AcceleratorConfig
 from codesign.program.isa import Fault
 from codesign.program.registers import Counter
 from hw.depthwise_front import JOB, DepthwiseFront
-from hw.depthwise_lanes import DepthwiseLanes
+from hw.depthwise_lanes import SUM_BITS, DepthwiseLanes
 from hw.depthwise_params import DepthwiseParams, requant_answer, requant_row
+from hw.depthwise_word import ResultWord
 from hw.gather import Gather
 from hw.ports import EngineControl, ParamStream, ScratchpadRead, ScratchpadWrite
 from hw.requantise import Requantiser
@@ -23,27 +24,32 @@ WORDS_WAITING = 16  #: results on their way through the lanes or waiting for the
 
 
 class Serialiser(wiring.Component):
-    """Requantises a pixel's sums, ``depthwise_requant`` lanes a cycle, and puts the codes together again.
+    """Requantises a pixel's sums, ``depthwise_requant`` lanes a cycle.
 
-    A pixel every ``lanes / depthwise_requant`` cycles, and no more often; `latency` cycles from the sums to the word.
+    A pixel every ``lanes / depthwise_requant`` cycles, and no more often; the first codes `LATENCY` cycles after
+    ``start``.
 
     Parameters: ``config``.
-    Members: ``start`` with ``sums``, ``half`` and ``final``; ``row``, and what `DepthwiseParams` answers;
-    ``done`` with ``word``, and ``release`` when the word is an instruction's last.
+    Members: ``start`` with ``half`` and ``final``; ``sums``, from the next cycle on; ``row``, and what
+    `DepthwiseParams` answers; ``move`` with ``codes``, and one cycle after the last of a pixel ``done``, with
+    ``release`` when it is an instruction's last.
     """
+
+    LATENCY = 2 + Requantiser.LATENCY
 
     def __init__(self, config: AcceleratorConfig):
         self.config = config
         super().__init__(
             {
                 "start": In(1),
-                "sums": In(data.ArrayLayout(signed(config.acc_bits), config.lanes)),
+                "sums": In(data.ArrayLayout(signed(SUM_BITS), config.lanes)),
                 "half": In(1),
                 "final": In(1),
                 "row": Out(requant_row(config)),
                 **{name: In(layout) for name, layout in requant_answer(config).items()},
+                "move": Out(1),
+                "codes": Out(8 * config.depthwise_requant),
                 "done": Out(1),
-                "word": Out(8 * config.lanes),
                 "release": Out(1),
             }
         )
@@ -51,25 +57,25 @@ class Serialiser(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes, count = self.config.lanes, self.config.depthwise_requant
-        held = Signal(self.sums.shape(), reset_less=True)
         active, final, ends = Signal(), Signal(reset_less=True), Signal()
         m.d.comb += ends.eq(active & (self.row.group == lanes // count - 1))
         with m.If(active):
             m.d.sync += [self.row.group.eq(self.row.group + 1), active.eq(~ends)]
         with m.If(self.start):
-            m.d.sync += [held.eq(self.sums), final.eq(self.final), active.eq(1)]
-            m.d.sync += [self.row.group.eq(0), self.row.half.eq(self.half)]
+            m.d.sync += [
+                final.eq(self.final),
+                active.eq(1),
+                self.row.group.eq(0),
+                self.row.half.eq(self.half),
+            ]
 
-        some = Signal(data.ArrayLayout(signed(self.config.acc_bits), count), reset_less=True)
-        with m.If(active):
-            width = count * self.config.acc_bits
-            m.d.sync += some.as_value().eq(held.as_value().word_select(self.row.group, width))
-        codes = [self._lane(m, i, some[i]) for i in range(count)]
+        some = Signal(data.ArrayLayout(signed(SUM_BITS), count), reset_less=True)
+        m.d.sync += some.as_value().eq(self.sums.as_value().word_select(self.row.group, count * SUM_BITS))
+        m.d.comb += self.codes.eq(Cat(self._lane(m, i, some[i]) for i in range(count)))
         moves, done, release = active, ends, ends & final
-        for _ in range(1 + Requantiser.LATENCY):
+        for _ in range(self.LATENCY - 1):
             moves, done, release = (self._late(m, value) for value in (moves, done, release))
-        with m.If(moves):
-            m.d.sync += self.word.eq(Cat(self.word, *codes)[8 * count :])
+        m.d.comb += self.move.eq(moves)
         m.d.sync += [self.done.eq(done), self.release.eq(release)]
         return m
 
@@ -79,7 +85,7 @@ class Serialiser(wiring.Component):
         return later
 
     def _lane(self, m: Module, i: int, acc: data.View) -> Signal:
-        m.submodules[f"lane{i}"] = lane = Requantiser(self.config.acc_bits, skewed=True)
+        m.submodules[f"lane{i}"] = lane = Requantiser(SUM_BITS, skewed=True)
         m.d.comb += [
             lane.acc.eq(acc),
             lane.multiplier.eq(self.multiplier[i]),
@@ -188,6 +194,7 @@ class Depthwise(wiring.Component):
         m.submodules.params = params = DepthwiseParams(self.config)
         m.submodules.lanes = lanes = DepthwiseLanes(self.config)
         m.submodules.serialiser = serialiser = Serialiser(self.config)
+        m.submodules.word = word = ResultWord(self.config)
         m.submodules.writer = writer = WordWriter(self.config)
         connect(m, flipped(self.control.instruction), front.instruction)
         m.d.comb += front.ahead.eq(self.ahead)
@@ -208,8 +215,13 @@ class Depthwise(wiring.Component):
             lanes.finished.eq(serialiser.done),
             lanes.room.eq(writer.room),
             writer.reserve.eq(lanes.reserve),
-            writer.put.eq(serialiser.done | lanes.picked_done),
-            writer.word.eq(Mux(serialiser.done, serialiser.word, lanes.picked)),
+            word.move.eq(serialiser.move),
+            word.codes.eq(serialiser.codes),
+            word.pick.eq(lanes.pick),
+            word.step.eq(lanes.picked_step),
+            word.taken.eq(lanes.picked_word),
+            writer.put.eq(serialiser.done | word.picked_done),
+            writer.word.eq(word.word),
         ]
         self._report(m, front, gather, lanes, writer)
         return m

@@ -64,7 +64,7 @@ class DepthwiseParams(wiring.Component):
                 "started": In(1),
                 "release": In(1),
                 "weight_row": In(WEIGHT_ROW),
-                "weights": Out(data.ArrayLayout(signed(OPERAND_BITS), config.lanes)),
+                "weights": Out(data.ArrayLayout(OPERAND_BITS, config.lanes)),
                 "requant_row": In(requant_row(config)),
                 **{name: Out(layout) for name, layout in requant_answer(config).items()},
             }
@@ -153,7 +153,7 @@ class DepthwiseParams(wiring.Component):
         m.d.comb += done.eq(written & ends & (tap == job.taps - 1))
         with m.If(done):
             m.d.sync += [self._weights_next.eq(0), tap.eq(0)]
-        lanes = data.ArrayLayout(signed(OPERAND_BITS), GROUP)
+        lanes = data.ArrayLayout(OPERAND_BITS, GROUP)
         memory = Memory(shape=data.ArrayLayout(lanes, groups), depth=1 << WEIGHT_ROW.size, init=[])
         m.submodules.weight_memory = memory
         write, read = memory.write_port(granularity=1), memory.read_port()
@@ -167,9 +167,8 @@ class DepthwiseParams(wiring.Component):
         return low | ~job.w8
 
     def _operand(self, group: int, lane: int, low: Value) -> Value:
-        """One lane's weight in the beat at hand: 4 bits, or half of 8 bits (high = (w + 8) >> 4)."""
+        """One lane's weight in the beat at hand as carry and nibble (see `hw.booth`): 4 bits, or half of 8 bits."""
         beat = self.beats.payload
-        nibble = beat.word_select(lane + GROUP * (group % 2), 4).as_signed()
+        nibble = Cat(0, beat.word_select(lane + GROUP * (group % 2), 4))
         byte = beat.word_select(lane, 8)
-        high = byte[4:].as_signed() + byte[3]
-        return Mux(self._job.w8, Mux(low, byte[:4].as_signed(), high), nibble)
+        return Mux(self._job.w8, Mux(low, Cat(0, byte[:4]), Cat(byte[3], byte[4:])), nibble)
