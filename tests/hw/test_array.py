@@ -12,6 +12,7 @@ from amaranth.sim import Simulator
 
 from codesign.numeric import split8
 from hw.array import DotArray
+from hw.multipliers import Multipliers
 
 SEED = 77
 BYTE = 256
@@ -52,6 +53,8 @@ def stimulus(rng: random.Random, lanes: int, outputs: int) -> tuple[list[dict[st
             if rng.random() < 0.3:
                 run()
             run({"load": 1, "load_data": beat, "load_index": index, "load_wide": int(wide)})
+        for _ in range(rng.choice([DotArray.LEAD, DotArray.LEAD, 9])):
+            run()
         upper, lower = split8(tile) if wide else (None, tile)
         for half, is_high in ((upper, 1), (lower, 0)):
             if half is not None:
@@ -80,19 +83,19 @@ def through_hardware(dut: DotArray, cycles: list[dict[str, int]]) -> list[list[i
 
 
 @pytest.mark.parametrize(
-    ("lanes", "outputs", "packed"),
-    [(16, 4, None), (16, 4, 2), (16, 8, 0), (32, 8, 8), (32, 16, None), (32, 16, 12)],
+    ("lanes", "outputs", "quads"),
+    [(16, 4, None), (16, 4, 3), (16, 8, 0), (32, 8, 21), (32, 16, None), (32, 16, 64)],
 )
-def test_equals_the_dot_product(lanes, outputs, packed):
+def test_equals_the_dot_product(lanes, outputs, quads):
     rng = random.Random(SEED + lanes + outputs)
     cycles, sums = stimulus(rng, lanes, outputs)
-    got = through_hardware(DotArray(lanes, outputs, packed_outputs=packed), cycles)
+    layout = None if quads is None else Multipliers(quads, primitives=False)
+    got = through_hardware(DotArray(lanes, outputs, layout=layout), cycles)
     first = lanes * outputs // 16  # before the first tile is there, weights are not defined
     for number in range(first + 20, len(cycles)):
         assert got[number] == sums[number].tolist(), f"cycle {number}"
 
 
-@pytest.mark.parametrize("packed", [-2, 3, 18])
-def test_refuses_a_shape_it_cannot_build(packed):
-    with pytest.raises(ValueError, match="packed_outputs"):
-        DotArray(32, 16, packed_outputs=packed)
+def test_refuses_a_layout_larger_than_the_array():
+    with pytest.raises(ValueError, match="32 x 16 has 64"):
+        DotArray(32, 16, layout=Multipliers(65))

@@ -12,7 +12,7 @@ import sys
 from codesign.build.artefacts import text_hash, write_whole
 from codesign.build.children import Child
 from codesign.build.step import DONE, PORTS, RTL, SYNTHESIS_RTL, Context, Outcome, Step
-from codesign.build.worker import packed_outputs
+from codesign.build.worker import array_layout
 from codesign.errors import UserError
 
 
@@ -25,7 +25,7 @@ class RtlStep(Step):
         self._child: Child | None = None
 
     def inputs(self, context: Context) -> dict[str, str]:
-        return {"accelerator": text_hash(context.board.accelerator, packed_outputs(context.board))}
+        return {"accelerator": text_hash(context.board.accelerator, array_layout(context.board))}
 
     def run(self, context: Context) -> Outcome:
         from hw.generate import port_list, verilog

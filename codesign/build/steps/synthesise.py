@@ -12,7 +12,7 @@ from codesign.build.artefacts import json_text, write_whole
 from codesign.build.children import Child
 from codesign.build.step import DONE, RESOURCES, SKIPPED, SYNTHESIS_RTL, Context, Outcome, Step
 from codesign.build.unify import unify
-from codesign.build.yosys import command, resources, summary, yosys_path
+from codesign.build.yosys import command, logic_depth, resources, summary, yosys_path
 from codesign.errors import UserError
 
 LIMIT = "CODESIGN_SYNTHESIS_LIMIT"
@@ -73,6 +73,7 @@ class SynthesiseStep(Step):
             return Outcome(SKIPPED, f"Yosys ended with {code}: {child.last_line()}; see {child.log}")
         statistics = json.loads(context.path("synthesis/statistics.json").read_text())
         facts = resources(statistics, context.board.device)
+        facts["logic_depth"] = logic_depth(context.path("synthesis"))
         write_whole(context.path(RESOURCES), json_text(facts))
         return Outcome(DONE, summary(facts), facts)
 
