@@ -36,12 +36,14 @@ def pick(chosen: Value, values: list[Value]) -> Value:
 class RoundRobin(Elaboratable):
     """One-hot grant to one of ``count`` requests, combinational; the client just served comes last next time.
 
-    Members: ``requests``, ``grant`` (both ``count`` bits); the order advances in every cycle with a grant.
+    Members: ``requests``, ``grant`` (both ``count`` bits); the order advances in every cycle with a grant and
+    ``served``, which is 1 unless driven.
     """
 
     def __init__(self, count: int):
         self.requests = Signal(count)
         self.grant = Signal(count)
+        self.served = Signal(init=1)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -51,7 +53,7 @@ class RoundRobin(Elaboratable):
         m.d.comb += preferred.eq(self.requests & later)
         pool = Mux(preferred.any(), preferred, self.requests)
         m.d.comb += self.grant.eq(pool & (~pool + 1))
-        with m.If(self.requests.any()):
+        with m.If(self.requests.any() & self.served):
             m.d.sync += later.eq(~(self.grant | (self.grant - 1)))
         return m
 

@@ -32,6 +32,7 @@ from hw.scratchpad import Scratchpad
 from hw.status import Status, Watchdog
 from hw.store import Store
 from hw.tokens import TokenCounters, TokenGate
+from hw.write_join import WriteJoin
 
 UNFINISHED = 8  #: started instructions per engine whose numbers are kept for fault reports
 
@@ -81,7 +82,8 @@ class Accelerator(wiring.Component):
         pointwise = Pointwise(config, layout=layout)
         self.computing = [pointwise, *(Depthwise(config) for _ in range(units))]
         self.engines: list[Any] = [self.load, self.store, *self.computing]
-        self.scratchpad = Scratchpad(config, readers=units + 2, writers=units + 2)
+        self.scratchpad = Scratchpad(config, readers=units + 2, writers=2)
+        self.write_join = WriteJoin(config, clients=units + 1)
         self.dispatcher, self.fetch = Dispatcher(config), ParamFetch(config)
         self.tokens = TokenCounters(len(self.engines))
         self.status = Status(reports=len(self.engines) + 4)
@@ -94,7 +96,7 @@ class Accelerator(wiring.Component):
         core = ResetInserter(self.status.core_reset)
         for name, engine in zip(self._config.engines, self.engines, strict=True):
             m.submodules[name] = core(engine)
-        for name in ("scratchpad", "dispatcher", "fetch", "tokens"):
+        for name in ("scratchpad", "write_join", "dispatcher", "fetch", "tokens"):
             m.submodules[name] = core(getattr(self, name))
         for name in ("status", "registers", "counters", "write_port"):
             m.submodules[name] = getattr(self, name)
@@ -136,9 +138,14 @@ class Accelerator(wiring.Component):
     def _connect_scratchpad(self, m: Module) -> None:
         for i, engine in enumerate([*self.computing, self.store]):
             wiring.connect(m, engine.read, self.scratchpad.read[i])
-        for i, engine in enumerate([*self.computing, self.load]):
-            port = self.scratchpad.write[i]
+        pointwise, *units = self.computing
+        wiring.connect(m, pointwise.write, self.scratchpad.write[0])
+        for engine, port in zip([*units, self.load], self.write_join.i, strict=True):
             wiring.connect(m, engine.write, port)
+        wiring.connect(m, self.write_join.o, self.scratchpad.write[1])
+        m.d.comb += self.write_join.error.eq(self.scratchpad.write_error[1])
+        for i, engine in enumerate([*self.computing, self.load]):
+            port = engine.write
             if self._monitors:
                 m.d.comb += getattr(self, f"mon_write_{i}_valid").eq(port.request.valid & port.request.ready)
                 for name in ("addr", "mask", "data"):
@@ -240,8 +247,9 @@ class Accelerator(wiring.Component):
         for number, engine in enumerate(self.engines):
             report(engine.control.fault, engine.control.fault_code, number, engine.control.fault_index)
         ranges, pad = [Signal(name=f"range{i}") for i in range(len(self.engines))], self.scratchpad
+        written = [pad.write_error[0], *self.write_join.errors]
         for i in range(len(self.computing)):
-            m.d.comb += ranges[Engine.POINTWISE + i].eq(pad.read_error[i] | pad.write_error[i])
+            m.d.comb += ranges[Engine.POINTWISE + i].eq(pad.read_error[i] | written[i])
         who, oldest, late, waiting = Signal(4), Signal(16), Signal(4), Signal(16)
         m.d.comb += waiting.eq(self.dispatcher.index)
         for number in reversed(range(len(self.engines))):
