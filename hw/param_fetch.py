@@ -97,11 +97,11 @@ class ParamFetch(wiring.Component):
             m.d.comb += [
                 fifo.w_data.eq(beat.data),
                 fifo.w_en.eq(self.beats.valid & (owner.unit == unit)),
-                out.payload.eq(fifo.r_data),
-                out.valid.eq(fifo.r_rdy),
-                fifo.r_en.eq(out.ready),
+                fifo.r_en.eq(~out.valid | out.ready),
                 has_room.eq(left >= MAX_BEATS),
             ]
+            with m.If(fifo.r_en):  # the block RAM's output register
+                m.d.sync += [out.payload.eq(fifo.r_data), out.valid.eq(fifo.r_rdy)]
             m.d.sync += left.eq(left - Mux(asking == unit, asked, 0) + (out.valid & out.ready))
             rooms.append(has_room)
         with m.If(self.beats.valid & beat.error):
