@@ -91,7 +91,7 @@ def measure(options: BuildOptions, board: Board, library: Path, progress: Progre
         graph, _ = _timed(progress, "calibrating random weights", lambda: lowered(options), runs=1)
     codes = golden.image_codes(picture(options, graph)[0])
     expected, golden_seconds = _timed(progress, "golden", lambda: golden.run(graph, codes))
-    planned, plan_seconds = _timed(progress, "planning", lambda: plan(graph, config))
+    planned, plan_seconds = _timed(progress, "planning", lambda: plan(graph, config, board.dram))
     floats = _float(graph, codes, progress)
     predicted = predict(planned.program, board.dram).cycles
     frame, result = _simulate(library, planned, board, graph, codes, expected, predicted, progress)

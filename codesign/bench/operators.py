@@ -53,7 +53,7 @@ def measure_operator(shape: tuple[int, int, int], board: Board, library: Path, s
     cycles, span, wrong = {}, {}, 0
     for form in FORMS:
         graph = operator_graph(shape, form, seed)
-        planned = plan(graph, board.accelerator)
+        planned = plan(graph, board.accelerator, board.dram)
         frame = run_frame(library, planned.program, board, codes)
         wrong += compare(planned, graph, run(graph, codes), frame).mismatches
         cycles[form], span[form] = _of_layer(frame, planned, "deform")

@@ -68,7 +68,7 @@ class Context:
 
     @cached_property
     def plan(self) -> Plan:
-        return plan(self.graph, self.board.accelerator)
+        return plan(self.graph, self.board.accelerator, self.board.dram)
 
     @cached_property
     def codes(self) -> np.ndarray:

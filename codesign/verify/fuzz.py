@@ -68,7 +68,7 @@ def run_case(built: Path, board: Board, seed: int) -> Case:
     graph = random_layer_graph(rng)
     kinds = tuple(type(node).__name__ for node in graph.nodes)
     try:
-        planned = plan(graph, board.accelerator)
+        planned = plan(graph, board.accelerator, board.dram)
     except UserError as error:
         return Case(seed, kinds, 0, 0, str(error), True)
     codes = random_codes(graph, seed)

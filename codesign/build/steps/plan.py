@@ -37,7 +37,8 @@ class PlanStep(Step):
     sources = ("codesign/plan", "codesign/program", "codesign/graph", "codesign/numeric.py")
 
     def inputs(self, context: Context) -> dict[str, str]:
-        return {GRAPH: context.hash(GRAPH), "accelerator": text_hash(context.board.accelerator)}
+        board = context.board
+        return {GRAPH: context.hash(GRAPH), "accelerator": text_hash(board.accelerator), "dram": text_hash(board.dram)}
 
     def run(self, context: Context) -> Outcome:
         program = context.plan.program
