@@ -94,7 +94,7 @@ class Load(wiring.Component):
         arriving = Signal(16)  # instruction of the beat: behind a last word still held, the next one
         m.d.comb += [
             written.eq(request.valid & request.ready),
-            beats.ready.eq((count != parts - 1) | ~full | written),
+            beats.ready.eq((count != parts - 1) | ~full),  # a word's other beats give it time to be written
             taken.eq(beats.valid & beats.ready),
             complete.eq(taken & (count == parts - 1)),
             request.valid.eq(full & walker.steps.valid),
@@ -104,10 +104,9 @@ class Load(wiring.Component):
             walker.steps.ready.eq(full & request.ready),
             out_of_range.eq(request.valid & (step.addr >= self._config.spad_words)),
             arriving.eq(Mux(full & step.last, walker.command.payload.index, step.index)),
-            self.control.retire.eq(written & step.last),
-            self.control.retire_index.eq(step.index),
             self.control.activity.eq(Counter.IDLE),
         ]
+        m.d.sync += [self.control.retire.eq(written & step.last), self.control.retire_index.eq(step.index)]
         with m.If(written):
             m.d.sync += full.eq(0)
         with m.If(taken):

@@ -51,10 +51,11 @@ class RoundRobin(Elaboratable):
         later = Signal(count)  # clients behind the one served last
         preferred = Signal(count)
         m.d.comb += preferred.eq(self.requests & later)
-        pool = Mux(preferred.any(), preferred, self.requests)
-        m.d.comb += self.grant.eq(pool & (~pool + 1))
+        pool = Signal(count)
+        m.d.comb += pool.eq(Mux(preferred.any(), preferred, self.requests))
+        m.d.comb += [self.grant[i].eq(pool[i] & ~pool[:i].any()) for i in range(count)]
         with m.If(self.requests.any() & self.served):
-            m.d.sync += later.eq(~(self.grant | (self.grant - 1)))
+            m.d.sync += [later[i].eq(self.grant[:i].any()) for i in range(count)]
         return m
 
 

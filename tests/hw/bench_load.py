@@ -75,7 +75,7 @@ class Bench:
 @cocotb.test()
 async def copies_rectangles(dut: Any) -> None:
     """Every word arrives once, in order, nothing else changes, the fewest bursts are used, and an instruction
-    retires in the cycle of its last write."""
+    retires in the cycle after its last write."""
     bench = await Bench.begin(dut)
     transfers = random_transfers(bench.rng, 24, CONFIG.spad_words, SIZE)
     bench.send(transfers)
@@ -91,7 +91,7 @@ async def copies_rectangles(dut: Any) -> None:
             assert got == (target, bench.word(source), (1 << SIZE) - 1), f"{transfer}: word {target}"
             begin = bench.base + source
             want[target] = np.frombuffer(bench.memory[begin : begin + SIZE], np.uint8)
-        assert last and (index, cycle) == (transfer.index, last.cycle), f"{transfer} retired at {cycle}"
+        assert last and (index, cycle) == (transfer.index, last.cycle + 1), f"{transfer} retired at {cycle}"
     assert next(writes, None) is None
     np.testing.assert_array_equal(bench.pad.memory[: CONFIG.spad_words], want)
     bursts = [burst for transfer in transfers for burst in transfer.bursts(bench.base, SIZE)]
