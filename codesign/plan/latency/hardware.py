@@ -26,7 +26,7 @@ PARAMS_AHEAD_OF_TOKENS = True  #: an engine loads the parameters of its queue's 
 READ_LATENCY = 4  #: from a read's handshake to its word
 
 # -- pointwise engine, hw/pointwise*.py, hw/array.py, hw/requantise.py
-ARRAY_LATENCY = 4  #: from a word to its sums
+ARRAY_LATENCY = 8  #: from a word to its sums
 REQUANTISE_LATENCY = 5
 POINTWISE_DRAIN = READ_LATENCY + ARRAY_LATENCY + 1 + REQUANTISE_LATENCY + 2  #: last issue to retirement
 POINTWISE_PROMOTE = READ_LATENCY + ARRAY_LATENCY + 4  #: first issue to the requantisation shadow free again
