@@ -164,6 +164,8 @@ class _Planner:
         orders = orders or [self._overlapped, self._in_turn]
         choices = self._homes.home_choices(group.nodes[-1].output, index, self._promised())
         for homes in choices[:1] if all_homes else choices:
+            if homes and not self._fits([*self._pending, [Home(homes), Release(index - 1)]], True):
+                continue  # not even alone
             for shape, slots in self._candidates(group, homes, poor):
                 if homes:
                     slots[0].insert(0, Home(homes))
