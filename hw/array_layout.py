@@ -9,7 +9,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 
 from codesign.numeric import ACT_BITS, OPERAND_BITS
 from hw.array_parts import GROUP, SEGMENT, delayed, sum_bits, tree
-from hw.booth import add_product, extended
+from hw.booth import PRODUCT_BIAS, add_product, extended
 from hw.dsp48 import WEIGHT_BITS, Dsp48
 from hw.multipliers import Multipliers
 
@@ -143,7 +143,8 @@ class LaidOutArray:
         """The sum of four lanes of one output, a product a cycle."""
         group, at = divmod(segment * SEGMENT, GROUP)
         load = self._mine(output, group)
-        total: Value = Const(0, signed(1))
+        width = sum_bits(SEGMENT)
+        total: Value = Const(-SEGMENT * PRODUCT_BIAS, width)
         for k in range(SEGMENT):
             lane = SEGMENT * segment + k
             low, high = (
@@ -158,8 +159,7 @@ class LaidOutArray:
                 self._swap_low[k + 1]
             ):  # has no carry; a line of its own becomes the register's reset
                 self._m.d.sync += weight[0].eq(0)
-            width = sum_bits(k + 1)
-            total = add_product(self._m, total, weight, self._x[lane][k + 2], width)
+            total = add_product(self._m, total, weight, self._x[lane][k + 2])
             total = self._register(total, width, f"sum{output}_{lane}", True)
         return total
 

@@ -12,6 +12,9 @@ from amaranth.lib import data
 
 from codesign.numeric import ACT_BITS
 
+SIGN = 1 << ACT_BITS  # of a digit's row
+PRODUCT_BIAS = SIGN + 4 * SIGN
+
 #: A digit of -2..2: its size is 1, 2 or 0; 0 may be negative as well.
 DIGIT = data.StructLayout({"one": 1, "two": 1, "negative": 1})
 
@@ -55,8 +58,17 @@ def add_digit(m: Module, total: Value, digit: data.View, x: Value, width: int) -
     return plus(m, total, digit_row(digit, x), digit.negative, width)
 
 
-def add_product(m: Module, total: Value, weight: Value, x: Value, width: int) -> Value:
-    """``total + x * (carry + nibble)``, weight = (carry, nibble), in ``width`` bits."""
-    first = width if len(total) > 1 else ACT_BITS + 2
-    middle = add_digit(m, total, recode(m, weight[:3]), x, first)
-    return Cat(middle[:2], add_digit(m, middle[2:], recode(m, weight[2:]), x, width - 2)).as_signed()
+def add_product(m: Module, total: Value, weight: Value, x: Value) -> Value:
+    """``total + x * (carry + nibble) + PRODUCT_BIAS``, weight = (carry, nibble), modulo the width of ``total``.
+
+    A row's sign bit, inverted, is that bit plus 1: so nothing is extended into the upper bits of the sum, and a sum
+    that begins at -n * `PRODUCT_BIAS` is right after n products.
+    """
+    middle = _add_biased(m, total, recode(m, weight[:3]), x)
+    return Cat(middle[:2], _add_biased(m, middle[2:], recode(m, weight[2:]), x))
+
+
+def _add_biased(m: Module, total: Value, digit: data.View, x: Value) -> Value:
+    row = digit_row(digit, x) ^ SIGN
+    term = Cat(row[: ACT_BITS + 1], Const(0, len(total) - ACT_BITS - 1))
+    return plus(m, total, term, digit.negative, len(total))
