@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,13 @@ class Board:
     dram: Dram
     accelerator: AcceleratorConfig
     path: Path
+    settings: str = ""  #: what followed the colon
+
+    @property
+    def spec(self) -> str:
+        """What `load_board` makes this board of, from any folder."""
+        path = str(self.path.resolve())
+        return f"{path}:{self.settings}" if self.settings else path
 
 
 _Rule = tuple[type, float, float]  # type, least, greatest; for text the greatest length
@@ -90,21 +97,51 @@ def known_boards() -> tuple[str, ...]:
 
 
 def load_board(name_or_path: str | Path) -> Board:
-    """A board by name, or by the path of its file (ends in .toml). Wrong input raises `UserError`."""
-    path = Path(name_or_path)
+    """A board by name, or by the path of its file (ends in .toml). Wrong input raises `UserError`.
+
+    Settings may follow behind a colon: ``pynq-z2:array_out=32,latency_cycles=80`` is that board with these values of
+    its tables ``accelerator``, ``dram`` or ``clock``; its name says so.
+    """
+    spec, settings = _parted(str(name_or_path))
+    path = Path(spec)
     if "\0" in str(path):
         raise UserError(f"board {str(path)[:60]!r}: a path cannot hold a NUL character; give a name or a .toml file")
     if path.suffix != ".toml":
-        if str(name_or_path) not in known_boards():
+        if spec not in known_boards():
             known = ", ".join(known_boards())
-            raise UserError(
-                f"unknown board {str(name_or_path)!r}; known: {known}; or give the path of a .toml file"
-            )
-        path = FOLDER / f"{name_or_path}.toml"
+            raise UserError(f"unknown board {spec!r}; known: {known}; or give the path of a .toml file")
+        path = FOLDER / f"{spec}.toml"
     try:
-        return _board(path, _read(path))
+        board = _board(path, _changed(_read(path), settings))
+        return replace(board, settings=",".join(settings))
     except _Bad as error:
         raise UserError(f"{path}: {error}") from error
+
+
+def _parted(text: str) -> tuple[str, list[str]]:
+    """The board and its settings; a file's own name may hold a colon."""
+    if Path(text).suffix == ".toml":
+        return text, []
+    spec, colon, settings = text.rpartition(":")
+    return (spec, settings.split(",")) if colon else (text, [])
+
+
+def _changed(raw: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+    """The file's content with ``key=value`` settings in the table that knows the key."""
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        tables = [name for name in ("accelerator", "dram", "clock") if key in _TABLES[name]]
+        if not tables:
+            known = ", ".join(key for name in ("accelerator", "dram", "clock") for key in _TABLES[name])
+            raise _Bad(f"unknown setting {_shown(key)[1:-1]}; known: {known}")
+        if not (value.isascii() and value.isdigit() and len(value) <= 9):
+            raise _Bad(f"setting {key} = {_shown(value)}: must be a whole number")
+        table = raw.setdefault(tables[0], {})
+        if isinstance(table, dict):
+            table[key] = int(value)
+        if isinstance(raw.get("name"), str):
+            raw["name"] += f"-{key}{value}"
+    return raw
 
 
 class _Bad(Exception):

@@ -37,6 +37,32 @@ def test_a_path_loads_too(tmp_path: Path) -> None:
     assert load_board(str(file)).path == file
 
 
+def test_settings_behind_a_colon_change_the_board_and_its_name(tmp_path: Path) -> None:
+    board = load_board("pynq-z2:array_out=32,latency_cycles=80")
+    assert (board.accelerator.array_out, board.dram.latency_cycles) == (32, 80)
+    assert board.name == "pynq-z2-array_out32-latency_cycles80"
+    file = tmp_path / "mine.toml"
+    file.write_text(GOOD)
+    other = load_board(f"{file}:mhz=120")
+    assert other.clock_mhz == 120
+    assert load_board(other.spec) == other
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ("arrays=2", "unknown setting arrays; known: lanes"),
+        ("array_out=many", "setting array_out = 'many': must be a whole number"),
+        ("array_out", "setting array_out = '': must be a whole number"),
+        ("array_out=33", "array_out = 33: must be 4, 8, 16 or 32"),
+        ("", "unknown setting"),
+    ],
+)
+def test_bad_settings_name_the_setting_and_the_rule(settings: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        load_board(f"pynq-z2:{settings}")
+
+
 def test_an_unknown_board_lists_the_known_ones() -> None:
     with pytest.raises(UserError, match="unknown board 'pynq-z3'; known: pynq-z2, ultra96-v2, ulx3s-85f"):
         load_board("pynq-z3")

@@ -87,8 +87,8 @@ class FramePool:
             partial.unlink(missing_ok=True)
 
     def _write_job(self, todo: list[tuple[str, str]]) -> None:
-        board, folder = self._context.board.path, self._context.folder
-        job = {"board": str(board.resolve()), "folder": str(folder.resolve()), "pictures": todo}
+        board, folder = self._context.board.spec, self._context.folder
+        job = {"board": board, "folder": str(folder.resolve()), "pictures": todo}
         write_whole(self.folder / JOB, json_text(job))
 
     @contextmanager

@@ -96,7 +96,7 @@ class Runner:
 
     def __init__(self, context: Context, steps: Sequence[Step], listener: Listener):
         self._context, self._steps, self._listener = context, steps, listener
-        about = {"board": _lasting(context.options.board), "config": context.options.config}
+        about = {"board": _lasting(context), "config": context.options.config}
         self._records = Records(context.path("steps.json"), context.options.fresh, about)
         self._fresh = context.options.fresh
 
@@ -181,9 +181,10 @@ class Runner:
             self._listener.note(f"{name}: edited, but what it is made from changed; yours is now {name}.edited")
 
 
-def _lasting(board: str) -> str:
+def _lasting(context: Context) -> str:
     """A board's name, or its file wherever the next command runs."""
-    return str(Path(board).resolve()) if board.endswith(".toml") else board
+    named = context.options.board
+    return context.board.spec if ".toml" in named else named
 
 
 def _result(step: Step, outcome: Outcome, seconds: float) -> StepResult:

@@ -47,7 +47,7 @@ class RtlStep(Step):
         """In a process of its own: each form takes a core some seconds."""
         target = context.path(SYNTHESIS_RTL).resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "codesign.build.worker", str(context.board.path), str(target)]
+        command = [sys.executable, "-m", "codesign.build.worker", context.board.spec, str(target)]
         self._child = Child(command, target.parent / "generate.log")
 
     def _end_synthesis_form(self) -> None:
