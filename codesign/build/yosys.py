@@ -112,13 +112,15 @@ def logic_depth(folder: Path) -> dict[str, Any]:
     Cells of a carry chain are counted beside the LUTs. The ends are the nearest wires that have a name of their own.
     """
     steps = _STEP.findall((folder / "path.txt").read_text())
-    named = [step.lstrip("\\").replace(" [", "[") for step in steps if step.startswith("\\")] or [*steps, ""]
+    steps = [step.replace(" [", "[") for step in steps] or ["", ""]
+    named = [step.lstrip("\\") for step in steps if step.startswith("\\")]
+    ends = named if len(named) > 1 else [steps[0].lstrip("\\"), steps[-1]]
     cells: Counter[str] = Counter()
     for module in json.loads((folder / "path.json").read_text())["modules"].values():
         cells.update(module["num_cells_by_type"])
     carries = sum(n for name, n in cells.items() if name.startswith(("CARRY", "CCU2C")))
     luts = sum(n for name, n in cells.items() if name.startswith("LUT"))
-    return {"luts": luts, "carries": carries, "path_from": named[0], "path_to": named[-1]}
+    return {"luts": luts, "carries": carries, "path_from": ends[0], "path_to": ends[-1]}
 
 
 def summary(facts: dict[str, Any]) -> str:
