@@ -59,7 +59,8 @@ FORBIDDEN: dict[str, set[str]] = {
 NUMPY_ONLY = ("codesign.golden", "codesign.plan", "codesign.program", "codesign.runtime", "codesign.decode", "codesign.numeric")
 NUMPY_ONLY_ALLOWED = {"numpy", "codesign"}
 #: steps, which may use everything of ours
-STEPS = ("codesign.build", "codesign.cli", "codesign.report", "codesign.bench", "codesign.api", "codesign.doctor", "codesign.sweep")
+STEPS = ("codesign.build", "codesign.cli", "codesign.report", "codesign.bench", "codesign.api", "codesign.doctor", "codesign.sweep",
+         "codesign.timing")  # fmt: skip
 FILES = sorted(path for top in TOP for path in (ROOT / top).rglob("*.py"))
 
 

