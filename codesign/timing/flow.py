@@ -83,7 +83,7 @@ def measure(engine: str, board: Board, store: RowStore, seed: int, stages: Stage
 
 def _place(nextpnr: Path, seed: int) -> list[str]:
     files = ["--json", "netlist.json", "--report", "nextpnr.json"]
-    return [str(nextpnr), *DEVICE, *files, "--seed", str(seed), "--freq", str(TARGET_MHZ), "--timing-allow-fail", "--out-of-context", "-q"]
+    return [str(nextpnr), *DEVICE, *files, "--seed", str(seed), "--freq", str(TARGET_MHZ), "--timing-allow-fail", "--out-of-context"]
 
 
 def _run(command: Sequence[str], log: Path, folder: Path | None = None) -> None:
