@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from codesign.boards import Board
@@ -23,30 +22,15 @@ PIECES = tuple(name for name in ENGINES if name != "accelerator")
 
 
 def component(name: str, board: Board) -> Any:
-    """The Amaranth component called ``name``, a key of `ENGINES`."""
-    config = board.accelerator
-    clients = config.depthwise_units + 2
-    makers: dict[str, Callable[[], Any]] = {
-        "requantiser": lambda: _class("hw.requantise", "Requantiser")(config.acc_bits, skewed=True),
-        "load": lambda: _class("hw.load", "Load")(config),
-        "store": lambda: _class("hw.store", "Store")(config),
-        "dispatcher": lambda: _class("hw.dispatcher", "Dispatcher")(config),
-        "scratchpad": lambda: _class("hw.scratchpad", "Scratchpad")(config, readers=clients, writers=clients),
-        "depthwise": lambda: _class("hw.depthwise", "Depthwise")(config),
-        "pointwise": lambda: _class("hw.pointwise", "Pointwise")(config, **_form(board)),
-        "accelerator": lambda: _class("hw.top", "Accelerator")(config, **_form(board)),
-    }
-    return makers[name]()
+    """The Amaranth component called ``name``, a key of `ENGINES`: as the accelerator has it, in the form that
+    `codesign build` synthesises for the board's device."""
+    from codesign.build.worker import array_layout
+    from hw.requantise import Requantiser
+    from hw.top import Accelerator
 
-
-def _form(board: Board) -> dict[str, Any]:
-    """How the array's multipliers are laid out for the board's device, as `codesign build` synthesises them."""
-    from codesign.build.worker import packed_outputs
-
-    return {"packed_outputs": packed_outputs(board)}
-
-
-def _class(module: str, name: str) -> Any:
-    import importlib
-
-    return getattr(importlib.import_module(module), name)
+    if name == "requantiser":
+        return Requantiser(board.accelerator.acc_bits, skewed=True)
+    whole = Accelerator(board.accelerator, layout=array_layout(board))
+    pointwise, depthwise, *_ = whole.computing
+    engines = {"accelerator": whole, "pointwise": pointwise, "depthwise": depthwise}
+    return engines.get(name) or getattr(whole, name)

@@ -11,7 +11,7 @@ from codesign.timing.wrapper import TOP, inside, port
 
 _FLIP_FLOP = "TRELLIS_FF"
 #: What Yosys' autoname and nextpnr's packer append to the name of what a cell drives
-_SUFFIX = re.compile(r"(_(TRELLIS_FF|TRELLIS_DPR16X4|LUT4|CCU2C|PFUMX|L6MUX21|MULT18X18D|DP16KD)|\$|\.\d+(\.|$)).*")
+_SUFFIX = re.compile(r"(_(TRELLIS_FF|TRELLIS_DPR16X4|LUT4|CCU2C|PFUMX|L6MUX21|MULT18X18D|DP16KD)_|\$|\.\d+(\.|$)).*")
 
 
 class Netlist:
@@ -22,7 +22,7 @@ class Netlist:
         self._cells: dict[str, Any] = module["cells"]
         self._names: dict[int, list[str]] = {}
         for name, net in module["netnames"].items():
-            if "$" not in name:
+            if not _SUFFIX.search(name):
                 for bit, shown in _bits(name, net):
                     self._names.setdefault(bit, []).append(shown)
         self._ports = dict(bit for name, net in module["ports"].items() for bit in _bits(name, net))
@@ -39,7 +39,9 @@ class Netlist:
             return port(at_port)
         names = self._names.get(found["connections"]["Q"][0], [])
         mine = [name for name in names if name.split("[")[0] == start]
-        return inside(min(mine or names or [start], key=lambda name: (len(name), name)))
+        if not names:
+            return f"near {inside(start)}"  # Yosys made the register, of what that drives
+        return inside(min(mine or names, key=lambda name: (len(name), name)))
 
     def wrapper_registers(self) -> int:
         """Flip-flops that stand for neighbours and are not the engine's."""

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
 from codesign.boards import load_board
-from codesign.timing import flow
+from codesign.timing import ENGINES, flow
 from codesign.timing.critical_path import CriticalPath
 from codesign.timing.flow import Stages, measure
 from codesign.timing.netlist import Netlist
@@ -29,6 +31,16 @@ module engine(clk, a, b, p);
   always @(posedge clk) begin product <= a * b; p <= product + 1; end
 endmodule
 """
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_has_registers_around_its_ports(engine, tmp_path):
+    file = tmp_path / "engine.v"
+    command = [sys.executable, "-W", "ignore", "-m", "codesign.timing.worker", str(BOARD.path), engine, str(file)]
+    subprocess.run(command, check=True, capture_output=True)
+    text = file.read_text()
+    assert text.count("module engine") == text.count("module placed") == 1
+    assert text.count("always @(posedge clk) port_") >= 8
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ NETLIST = Netlist({"modules": {"placed": {
         "engine.x_TRELLIS_FF_Q": flip_flop(11, 4),
         "write__valid_TRELLIS_FF_Q": flip_flop(13),
         "engine.flag_LUT4_D_Z_TRELLIS_FF_Q": flip_flop(12),
+        "engine.made_LUT4_C_Z_TRELLIS_FF_Q": flip_flop(14),
         "engine.bank0.0.3": {"type": "DP16KD", "connections": {}},
         "engine.product_TRELLIS_FF_Q_7_DI_MULT18X18D_P21": {"type": "MULT18X18D", "connections": {}},
     },
@@ -57,6 +58,7 @@ NETLIST = Netlist({"modules": {"placed": {
         "engine.x": {"bits": [11]},
         "write__valid": {"bits": [13]},
         "$auto$1": {"bits": [12]},
+        "engine.made_LUT4_C_Z": {"bits": [14]},
         "engine.deep.down.ready": {"bits": [12]},
     },
 }}})  # fmt: skip
@@ -69,6 +71,7 @@ NETLIST = Netlist({"modules": {"placed": {
         ("engine.x_TRELLIS_FF_Q", "port read.data[1]"),
         ("write__valid_TRELLIS_FF_Q", "port write.valid"),
         ("engine.flag_LUT4_D_Z_TRELLIS_FF_Q", "deep.down.ready"),
+        ("engine.made_LUT4_C_Z_TRELLIS_FF_Q", "near made"),
         ("engine.bank0.0.3", "bank0 (DP16KD)"),
         ("engine.product_TRELLIS_FF_Q_7_DI_MULT18X18D_P21", "product (MULT18X18D)"),
         ("engine.results.0.0$RAMW_BLOCK", "results (RAM)"),
