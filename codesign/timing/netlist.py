@@ -38,10 +38,9 @@ class Netlist:
         if at_port is not None:
             return port(at_port)
         names = self._names.get(found["connections"]["Q"][0], [])
-        mine = [name for name in names if name.split("[")[0] == start]
         if not names:
             return f"near {inside(start)}"  # Yosys made the register, of what that drives
-        return inside(min(mine or names, key=lambda name: (len(name), name)))
+        return inside(_clearest(names, start))
 
     def wrapper_registers(self) -> int:
         """Flip-flops that stand for neighbours and are not the engine's."""
@@ -51,6 +50,17 @@ class Netlist:
         """The port beside a register of the wrapper."""
         ends = (flip_flop["connections"][end][0] for end in ("DI", "Q"))
         return next((self._ports[bit] for bit in ends if bit in self._ports), None)
+
+
+def _clearest(names: list[str], start: str) -> str:
+    """Of a register's names: no port of a submodule, rather ``start``, short, and with the field of a structure."""
+
+    def rank(name: str) -> tuple[bool, bool, int, str]:
+        return "__" in name, name.split("[")[0] != start, len(name), name
+
+    best = min(names, key=rank).split("[")[0]
+    fields = [name for name in names if name.startswith(f"{best}.")]
+    return min(fields or names, key=rank)
 
 
 def _bits(name: str, net: dict[str, Any]) -> Iterator[tuple[int, str]]:
