@@ -65,7 +65,7 @@ def measure(engine: str, board: Board, store: RowStore, seed: int, stages: Stage
         stages.stage("Verilog")
         verilog = (folder / "engine.v").resolve()
         worker = [sys.executable, "-W", "ignore", "-m", "codesign.timing.worker"]  # of an accelerator's other engines
-        _run([*worker, str(board.path.resolve()), engine, str(verilog)], folder / "worker.log")
+        _run([*worker, board.spec, engine, str(verilog)], folder / "worker.log")
         content = verilog.read_text()
         row = None if fresh else store.get(engine, content)
         if row is None:

@@ -10,8 +10,8 @@ from typing import Any
 from codesign.timing.wrapper import TOP, inside, port
 
 _FLIP_FLOP = "TRELLIS_FF"
-#: What Yosys' autoname and nextpnr's packer append to the name of what a cell drives
-_SUFFIX = re.compile(r"(_(TRELLIS_FF|TRELLIS_DPR16X4|LUT4|CCU2C|PFUMX|L6MUX21|MULT18X18D|DP16KD)_|\$|\.\d+(\.|$)).*")
+#: What Yosys' autoname and nextpnr's packer append to the name of what a cell drives; Amaranth's own is `$signal`
+_SUFFIX = re.compile(r"(_(TRELLIS_FF|TRELLIS_DPR16X4|LUT4|CCU2C|PFUMX|L6MUX21|MULT18X18D|DP16KD)_|\$(?!signal)|\.\d+(\.|$)).*")
 
 
 class Netlist:

@@ -36,7 +36,7 @@ endmodule
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_engine_has_registers_around_its_ports(engine, tmp_path):
     file = tmp_path / "engine.v"
-    command = [sys.executable, "-W", "ignore", "-m", "codesign.timing.worker", str(BOARD.path), engine, str(file)]
+    command = [sys.executable, "-W", "ignore", "-m", "codesign.timing.worker", BOARD.spec, engine, str(file)]
     subprocess.run(command, check=True, capture_output=True)
     text = file.read_text()
     assert text.count("module engine") == text.count("module placed") == 1
