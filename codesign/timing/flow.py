@@ -71,9 +71,9 @@ def measure(engine: str, board: Board, store: RowStore, seed: int, stages: Stage
         if row is None:
             stages.stage("synthesis")
             (folder / "synthesis.ys").write_text(SCRIPT)
-            _run(["nice", str(yosys), "-q", "synthesis.ys"], folder / "yosys.log", folder)
+            _run([str(yosys), "-q", "synthesis.ys"], folder / "yosys.log", folder)
             stages.stage("place and route")
-            _run(["nice", *_place(nextpnr, seed)], folder / "nextpnr.log", folder)
+            _run(_place(nextpnr, seed), folder / "nextpnr.log", folder)
             row = replace(read(engine, folder), seconds=round(time.monotonic() - began, 1))
     except _Failed as error:
         return Row(engine, reason=str(error), seconds=round(time.monotonic() - began, 1))
