@@ -194,7 +194,7 @@ class Depthwise(wiring.Component):
         m.submodules.params = params = DepthwiseParams(self.config)
         m.submodules.lanes = lanes = DepthwiseLanes(self.config)
         m.submodules.serialiser = serialiser = Serialiser(self.config)
-        m.submodules.word = word = ResultWord(self.config)
+        m.submodules.result = word = ResultWord(self.config)
         m.submodules.writer = writer = WordWriter(self.config)
         connect(m, flipped(self.control.instruction), front.instruction)
         m.d.comb += front.ahead.eq(self.ahead)

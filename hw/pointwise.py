@@ -74,8 +74,7 @@ class Pointwise(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.issue = issue = PointwiseIssue(self._config)
-        issue.HAZARD = self.ACCUMULATOR_RETURN - 1
+        m.submodules.issue = issue = PointwiseIssue(self._config, hazard=self.ACCUMULATOR_RETURN - 1)
         m.submodules.loader = loader = PointwiseLoader(self._config)
         m.submodules.results = results = fifo.SyncFIFO(
             width=result_layout(self._config).size, depth=self.RESULTS

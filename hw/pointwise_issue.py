@@ -52,11 +52,16 @@ class PointwiseIssue(wiring.Component):
     pixel and its result have room and, at the start of a pass, the weight tile is there. Padded taps read
     some word in range, so that words and pixels stay one to one.
 
-    A pixel that adds to an accumulator of one of the `HAZARD` pixels before it would miss their sum, still on its
+    A pixel that adds to an accumulator of one of the ``hazard`` pixels before it would miss their sum, still on its
     way to memory; it waits until every pixel has reached the array. Only passes of at most two pixels, and
     instructions that begin where another one has just ended, ever do.
 
     Left out: tokens (the gate stands in front) and any check of the instruction's fields.
+
+    Parameters
+    ----------
+    config: shape.
+    hazard: pixels whose sums are still on their way when the next one reads its accumulator.
 
     Members
     -------
@@ -68,9 +73,8 @@ class PointwiseIssue(wiring.Component):
     activity: `Counter`, IDLE when there is nothing to issue.
     """
 
-    HAZARD = 2
-
-    def __init__(self, config: AcceleratorConfig):
+    def __init__(self, config: AcceleratorConfig, hazard: int):
+        self._hazard = hazard
         super().__init__(
             {
                 "instruction": In(stream.Signature(unsigned(isa.INSTRUCTION_BITS))),
@@ -258,9 +262,9 @@ class PointwiseIssue(wiring.Component):
         ]
 
     def _recent(self, m: Module) -> Value:
-        """Whether one of the last `HAZARD` pixels had the present one's accumulator."""
+        """Whether one of the last ``hazard`` pixels had the present one's accumulator."""
         same, before = Const(0), self._acc
-        for back in range(self.HAZARD):
+        for back in range(self._hazard):
             earlier = Signal.like(self._acc, name=f"acc_{back + 1}_before")
             with m.If(self._fire):
                 m.d.sync += earlier.eq(before)

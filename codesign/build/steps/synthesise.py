@@ -20,7 +20,7 @@ LIMIT = "CODESIGN_SYNTHESIS_LIMIT"
 
 def limit_seconds() -> float:
     """How long the estimate may take."""
-    text = os.environ.get(LIMIT, "240")
+    text = os.environ.get(LIMIT, "900")
     try:
         seconds = float(text)
     except ValueError:
