@@ -47,7 +47,16 @@ def plan(
 ) -> Plan:
     """Plan ``graph`` for ``config``: of one plan for each policy, the one that takes the fewest cycles with ``dram`` by the
     latency model. Raises UserError for what the accelerator cannot hold or execute."""
-    plans = [plan_by(graph, config, policy) for policy in policies]
+    plans: list[Plan] = []
+    refusal: UserError | None = None
+    for policy in policies:
+        try:
+            plans.append(plan_by(graph, config, policy))
+        except UserError as error:  # another policy may need less of the scratchpad
+            refusal = refusal or error
+    if not plans:
+        assert refusal is not None
+        raise refusal
     if len(plans) == 1:
         return plans[0]
     return min(plans, key=lambda found: predict(found.program, dram).cycles)
@@ -142,7 +151,7 @@ class _Planner:
         while not self._good(index, group, last):
             if self._try(index, group, last, poor=True, all_homes=False):
                 return
-            single = len(group.nodes) == 1 and not is_pointwise(group.nodes[0])
+            single = len(group.nodes) == 1
             if not (
                 self._spill(index, group, inputs=False) or (single and self._spill(index, group, inputs=True))
             ):

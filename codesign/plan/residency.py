@@ -31,7 +31,7 @@ class Scratchpad:
         """What ``step`` does to the scratchpad's map; raises `NoRoom`."""
         match step:
             case Take():
-                starts = self.memory.take_many(len(step.planes), step.plane_words)
+                starts = self.memory.take_many(len(step.planes), step.plane_words, step.low)
                 self.buffers[step.key] = {
                     p: Buffer(start, step.row0, step.row1, step.width, step.ring)
                     for p, start in zip(step.planes, starts, strict=True)

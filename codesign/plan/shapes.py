@@ -16,11 +16,13 @@ def shapes(height: int, width: int, streamed: bool, policy: Policy) -> tuple[lis
         (r for r in rows if r * width >= LEAST or r == height), key=lambda r: _cost(r, height, width, policy)
     )
     poor = sorted(rows - set(good), reverse=True)
+    every = sorted(rows, reverse=True)
     if streamed:
-        return [Shape(r, streamed=True) for r in good], [Shape(r, streamed=True) for r in poor]
+        packed = [Shape(r, streamed=True, ahead=ahead, packed=True) for ahead in (True, False) for r in every]
+        return [Shape(r, streamed=True) for r in good], [*(Shape(r, streamed=True) for r in poor), *packed]
     best = [Shape(r) for r in good] + [Shape(r, tight=True) for r in good]
-    rest = [Shape(r, tight=True) for r in poor]
-    return best, [*rest, Shape(1, tight=True, ahead=False)]
+    rest = [Shape(r, tight=True) for r in poor] + [Shape(r, tight=True, packed=True) for r in every]
+    return best, [*rest, Shape(1, tight=True, ahead=False, packed=True)]
 
 
 def _cost(rows: int, height: int, width: int, policy: Policy) -> float:

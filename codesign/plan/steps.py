@@ -21,6 +21,7 @@ class Take:
     row1: int
     width: int
     ring: int = 0
+    low: bool = False  #: at the lowest free address, not behind the buffer before
 
     @property
     def plane_words(self) -> int:
@@ -91,10 +92,12 @@ class Shape:
     """A way to run a group.
 
     ``rows`` a strip; ``tight``: rings just large enough, so that a strip's first rows wait for the strip before;
-    ``streamed``: a plane-wise node's input comes from DRAM plane by plane; ``ahead``: inputs are loaded a strip ahead.
+    ``streamed``: a plane-wise node's input comes from DRAM plane by plane; ``ahead``: inputs are loaded a strip ahead;
+    ``packed``: buffers lie as low as they can, which waits for earlier ones but leaves the free words in one piece.
     """
 
     rows: int
     tight: bool = False
     streamed: bool = False
     ahead: bool = True
+    packed: bool = False

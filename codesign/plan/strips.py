@@ -7,7 +7,9 @@ where the ring would be as large); one whose reader needs just the rows of its s
 
 from __future__ import annotations
 
-from codesign.graph.ir import DeformConv, Graph, Node
+from dataclasses import replace
+
+from codesign.graph.ir import Graph, Node
 from codesign.plan.geometry import input_rows
 from codesign.plan.groups import Group, is_pointwise
 from codesign.plan.steps import IMAGE, WINDOW, Compute, Fetch, Give, Keep, Shape, Step, Take
@@ -57,6 +59,8 @@ class StripPlanner:
                     steps += now
                     late = then + late
             slots.append(steps + late)
+        if shape.packed:
+            slots = [[replace(s, low=True) if isinstance(s, Take) else s for s in slot] for slot in slots]
         slots[-1] += [Give(step.key) for step in slots[0] if isinstance(step, Take) and len(step.key) == 1]
         return slots
 
@@ -292,8 +296,3 @@ def _interleaved(nodes: list[Node]) -> list[list[Node]]:
         else:
             chunks.append([node])
     return chunks
-
-
-def is_offset(node: Node, name: str) -> bool:
-    """Whether ``name`` is read as offsets."""
-    return isinstance(node, DeformConv) and name == node.inputs[1]

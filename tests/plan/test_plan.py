@@ -107,6 +107,13 @@ def test_a_part_whose_planes_are_all_resident_loads_nothing() -> None:
     assert_planned_equals_golden(graph, random_codes(graph, 0), config, 1)
 
 
+def test_a_deformable_layer_whose_rows_nearly_fill_the_scratchpad_is_planned() -> None:
+    """Found by fuzzing: buffers of one strip after the other left no room in one piece."""
+    graph = random_layer_graph(np.random.default_rng(2244))
+    config = AcceleratorConfig(array_out=8, depthwise_units=2, spad_words=2048, acc_depth=64, spad_banks=4)
+    assert_planned_equals_golden(graph, random_codes(graph, 2244), config, 1)
+
+
 def test_channel_shuffle_reads_no_more_planes_than_its_channels_fill() -> None:
     """Half of the shuffled channels lies in as few planes as if it had been made for its reader."""
     for name in "ad":
