@@ -39,6 +39,9 @@ OURS: dict[str, tuple[str, ...]] = {
     "codesign.lower": (
         "codesign.errors", "codesign.numeric", "codesign.graph", "codesign.golden", "codesign.nn",
     ),
+    "codesign.onnx": (
+        "codesign.errors", "codesign.numeric", "codesign.graph", "codesign.plan", "codesign.program", "codesign.boards",
+    ),
     "hw": ("codesign.errors", "codesign.numeric", "codesign.program"),
     "sim": ("codesign.errors", "codesign.numeric", "codesign.program", "codesign.boards", "codesign.runtime", "hw"),
     "boards": (),
@@ -51,6 +54,7 @@ FORBIDDEN: dict[str, set[str]] = {
     "codesign.train": HEAVY - TORCH,
     "codesign.lower": HEAVY - TORCH - {"scipy"},
     "codesign.data": HEAVY - {"sklearn"},
+    "codesign.onnx": HEAVY - {"onnx"},
     "hw": HEAVY - {"amaranth"},
     "sim": HEAVY - {"amaranth", "cocotb"},
     "boards": HEAVY,
