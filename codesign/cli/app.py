@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from codesign import __version__
-from codesign.cli import agree, bench, build, detect, digits, disasm, doctor, eval, report, timing, train
+from codesign.cli import agree, bench, build, check, detect, digits, disasm, doctor, eval, report, timing, train
 from codesign.errors import UserError
 
 INTERRUPTED = "interrupted; run the same command to resume"
@@ -49,6 +49,7 @@ app.command("train")(train.train_command)
 app.command("eval")(eval.eval_command)
 app.command("agree")(agree.agree_command)
 app.command("detect")(detect.detect_command)
+app.command("check")(check.check_command)
 app.command("digits")(digits.digits_command)
 app.command("disasm")(disasm.disasm_command)
 app.command("doctor")(doctor.doctor_command)

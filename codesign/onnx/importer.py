@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from codesign.errors import UserError
@@ -62,10 +63,11 @@ def examine(path: str | Path, acc_bits: int = ACC_BITS) -> Import:
 
 def examine_proto(proto: onnx.ModelProto, acc_bits: int = ACC_BITS) -> Import:
     """As `examine`, of a model that the reader has checked."""
-    model = normalise(proto)
-    work = _Lowering(model)
-    work.run()
-    graph = work.graph(acc_bits)
+    with np.errstate(all="ignore"):  # what is not finite is refused by name
+        model = normalise(proto)
+        work = _Lowering(model)
+        work.run()
+        graph = work.graph(acc_bits)
     state = work.state
     return Import(
         graph, tuple(state.nodes), state.tensors, tuple(work.verdicts.values()), state.origin, model.opset, len(model.folded)

@@ -59,7 +59,7 @@ def checked(model: onnx.ModelProto) -> onnx.ModelProto:
     for tensor in constants(model.graph):
         _check_tensor(tensor)
     for name in _names(model.graph):
-        if len(name) > MAX_NAME or not name.isprintable():
+        if isinstance(name, bytes) or len(name) > MAX_NAME or not name.isprintable():
             raise UserError(f"name {name[:60]!r} is not printable text of at most {MAX_NAME} characters; rename it")
     try:
         onnx.checker.check_model(model)

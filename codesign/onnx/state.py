@@ -65,7 +65,7 @@ class State:
         if isinstance(found, Codes) and not found.integer:
             return found
         name = operator.inputs[index]
-        if isinstance(found, Unknown):
+        if isinstance(found, Unknown) and found.shape is not None:
             return self.placeholder(found.shape, _INTEGERS, name)
         if isinstance(found, Codes):
             raise Unsupported(f"reads the integers {name!r}", "put a DequantizeLinear before it")
@@ -103,10 +103,12 @@ class State:
             return self.requantise(value, quantiser, output, node)
         if isinstance(value, Raw):
             return self._quantise_input(value, quantiser, output)
-        if isinstance(value, Unknown):
+        if isinstance(value, Unknown) and value.shape is not None:
             return self.placeholder(value.shape, quantiser, output)
         if isinstance(value, Pending):
             return self.finish(value, quantiser, output)
+        if isinstance(value, Unknown):
+            raise Unsupported("has an input of unknown shape", "export the model with fixed shapes")
         raise Unsupported("quantises half a pattern (a shuffle or square offsets)", "write the pattern as docs/onnx.md shows")
 
     def requantise(self, codes: Codes, quantiser: Quantiser, output: str, node: str) -> Codes:
@@ -126,10 +128,12 @@ class State:
         except UserError as error:
             rule, _, remedy = str(error).rpartition("; ")
             raise Unsupported(rule, remedy, pending.node) from None
+        except Unsupported as problem:
+            raise Unsupported(problem.rule, problem.remedy, problem.blamed or pending.node) from None
 
-    def placeholder(self, shape: tuple[int, ...] | None, quantiser: Quantiser, output: str) -> Codes:
+    def placeholder(self, shape: tuple[int, ...], quantiser: Quantiser, output: str) -> Codes:
         """A tensor that nothing computes, so that what follows an operator that cannot be imported is still judged."""
-        tensor = Tensor(output, planar(shape or (1, 1, 1, 1)), quantiser.scale, quantiser.zero_point)
+        tensor = Tensor(output, planar(shape), quantiser.scale, quantiser.zero_point)
         self.tensors[output] = tensor
         return Codes(tensor, quantiser)
 
