@@ -11,6 +11,7 @@ from codesign.errors import UserError
 from codesign.graph.count import mac_count
 from codesign.graph.ir import Add, Conv, DeformConv, GlobalAveragePool, Graph, MaxPool, Node, Tensor
 from codesign.onnx.importer import Import
+from codesign.onnx.reader import one_line
 from codesign.onnx.verdict import GOLDEN, SUPPORTED, Verdict
 from codesign.plan import plan
 from codesign.plan.latency import predict
@@ -50,7 +51,7 @@ class BoardCheck:
 def check_board(found: Import, board: Board) -> BoardCheck:
     """Plan ``found`` for ``board`` where it can be planned; nothing is simulated."""
     graph, config = found.graph, board.accelerator
-    problems: dict[str, tuple[str, str]] = {}
+    problems = _input_problem(graph)
     for node in found.nodes:
         problem = accelerator_problem(found.tensors, node, config)
         if problem:
@@ -61,16 +62,29 @@ def check_board(found: Import, board: Board) -> BoardCheck:
     if problems:
         return BoardCheck(_marked(found, problems), False, memory, macs)
     try:
-        planned = plan(graph, config, board.dram)
+        program = plan(graph, config, board.dram).program
+        cycles = predict(program, board.dram).cycles
     except UserError as error:
-        rule, _, remedy = str(error).rpartition("; ")
-        name = next((n.name for n in graph.nodes if str(error).startswith(n.name)), "")
-        marked = _marked(found, {found.origin.get(name, "network"): (rule or str(error), remedy)})
-        return BoardCheck(marked, False, memory, macs)
-    program = planned.program
+        return BoardCheck(_marked(found, _refusal(found, str(error))), False, memory, macs)
+    except (ValueError, OverflowError, AssertionError, IndexError) as error:
+        rule = f"the planner fails on it ({type(error).__name__}: {one_line(error)})"
+        return BoardCheck(_marked(found, {"network": (rule, "run it on golden, and report it")}), False, memory, macs)
     memory = replace(memory, program_bytes=len(program.content), dram_bytes=program.dram_bytes)
-    cycles = predict(program, board.dram).cycles
     return BoardCheck(found.verdicts, True, memory, macs, cycles, board.clock_mhz * 1e6 / cycles)
+
+
+def _refusal(found: Import, said: str) -> dict[str, tuple[str, str]]:
+    """What the planner said, by the operator it named."""
+    rule, _, remedy = said.rpartition("; ")
+    named = max((node.name for node in found.nodes if said.startswith(node.name)), key=len, default="")
+    return {found.origin.get(named, "network"): (rule or said, remedy if rule else "use a smaller network, or another board")}
+
+
+def _input_problem(graph: Graph | None) -> dict[str, tuple[str, str]]:
+    sides = (1, 1) if graph is None else graph.input.shape[1:]
+    if max(sides) <= _LARGEST_SIDE:
+        return {}
+    return {"network": (f"an input of {sides[0]}×{sides[1]}", f"use at most {_LARGEST_SIDE}×{_LARGEST_SIDE}")}
 
 
 def accelerator_problem(tensors: dict[str, Tensor], node: Node, config: AcceleratorConfig) -> tuple[str, str] | None:

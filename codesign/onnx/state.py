@@ -152,6 +152,8 @@ def planar(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """(C, H, W) of an ONNX shape (1, C, H, W), or (1, C) as a 1×1 map. Raises `Unsupported`."""
     if len(shape) not in (2, 4) or shape[0] != 1 or min(shape) < 1:
         raise Unsupported(f"tensor of shape {shape}", "use (1, C, H, W) or (1, C): one image, two dimensions")
+    if max(shape) > _LARGEST_SIDE:
+        raise Unsupported(f"tensor of shape {shape}", f"sides must be 1 to {_LARGEST_SIDE}")
     return (shape[1], *(shape[2:] or (1, 1)))  # type: ignore[return-value]
 
 

@@ -150,11 +150,12 @@ def test_more_inputs_or_axes_than_an_image(tmp_path):
 
 
 def test_a_network_too_wide_for_the_scratchpad_is_named(tmp_path):
-    b = Builder(shape=(1, 64, 4, 4000))
-    x = b.quant(b.conv(b.quant("image"), 64, 64, name="wide"))
+    b = Builder(shape=(1, 256, 4, 2000))
+    x = b.quant(b.conv(b.quant("image"), 256, 256, name="wide"))
     answer = check_board(examine(b.save(tmp_path / "model.onnx", x)), load_board("pynq-z2"))
     assert not answer.supported
-    assert [v.name for v in answer.verdicts if v.rule] == ["wide"]
+    (verdict,) = [v for v in answer.verdicts if v.rule]
+    assert verdict.name == "wide" and "scratchpad" in verdict.rule and verdict.remedy
 
 
 # -- broken files ---------------------------------------------------------------------------------------------------------
@@ -216,6 +217,14 @@ def test_a_broken_file_is_one_line_and_exit_code_2(kind, capsys, tmp_path):
 
 def test_a_missing_file(capsys, tmp_path):
     assert check(capsys, tmp_path / "none.onnx")[0] == 2
+
+
+@pytest.mark.parametrize("bits", [1e30, np.inf, np.nan, -4, 33, 0])
+def test_absurd_widths_cost_nothing(bits, tmp_path):
+    b = Builder()
+    weight = b.quant(np.ones((4, 3, 1, 1), np.float32), bits=bits, name="bad")
+    found = examine(b.save(tmp_path / "model.onnx", b.quant(b.op("Conv", [b.quant("image"), weight]))))
+    assert "bad" in [v.name for v in found.verdicts if v.rule]
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -77,7 +77,9 @@ def quant_codes(inputs: list, attributes: dict) -> np.ndarray:
 
 
 def quant_range(bits: int, attributes: dict) -> tuple[int, int]:
-    """(least, greatest) code of a Quant of ``bits``."""
+    """(least, greatest) code of a Quant of ``bits``, 1 to 32. Raises ValueError for others, which files may hold."""
+    if not 1 <= bits <= 32:
+        raise ValueError(f"codes of {bits:.3g} bits")
     narrow = attributes.get("narrow", 0)
     if attributes.get("signed", 1):
         return -(2 ** (bits - 1)) + (1 if narrow else 0), 2 ** (bits - 1) - 1

@@ -15,6 +15,8 @@ _ROUNDING: dict[str, Callable[[float], float]] = {
     "round_prefer_ceil": lambda x: math.floor(x + 0.5),
 }
 
+_LONGEST = 1 << 20
+
 
 def resize(inputs: list, attributes: dict) -> list[np.ndarray]:
     """Nearest-neighbour resizing of any axes. inputs: data, unused roi, scales or None, sizes or None."""
@@ -26,7 +28,7 @@ def resize(inputs: list, attributes: dict) -> list[np.ndarray]:
 
 def index_maps(shape: tuple[int, ...], inputs: list, attributes: dict) -> list[list[int]]:
     """Per axis of an input of ``shape``, the input index that each output index reads. Raises ValueError for modes other
-    than nearest and for regions of interest."""
+    than nearest, for regions of interest, and for outputs of absurd size."""
     if attributes.get("mode", "nearest") != "nearest":
         raise ValueError(f"mode {attributes['mode']!r} is not nearest")
     how = attributes.get("coordinate_transformation_mode", "half_pixel")
@@ -35,6 +37,8 @@ def index_maps(shape: tuple[int, ...], inputs: list, attributes: dict) -> list[l
     rounding = _ROUNDING[attributes.get("nearest_mode", "round_prefer_floor")]
     maps = []
     for size, (scale, length) in zip(shape, _scales(shape, inputs, attributes)):
+        if length > _LONGEST:
+            raise ValueError(f"an output side of {length}")
         places = (_COORDINATES[how](i, scale, size, length) for i in range(length))
         maps.append([min(max(int(rounding(place)), 0), size - 1) for place in places])
     return maps
