@@ -35,8 +35,7 @@ class State:
         self.tensors: dict[str, Tensor] = {}
         self.input: Tensor | None = None
         self.origin: dict[str, str] = {}
-        self._finished: set[str] = set()
-        self._readers = _reader_counts(model)
+        self._finished: dict[str, tuple[Pending, Quantiser, Codes]] = {}
         self._input_codes: Codes | None = None
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -61,7 +60,6 @@ class State:
     def codes(self, operator: Operator, index: int = 0) -> Codes:
         """Input ``index`` as real values with a quantiser."""
         found = self.settled(self.value(operator, index))
-        self.values[operator.inputs[index]] = found
         if isinstance(found, Codes) and not found.integer:
             return found
         name = operator.inputs[index]
@@ -78,10 +76,6 @@ class State:
         if isinstance(value, Product) and value.whole and _whole_within(value.limits):
             return self.finish(value, _INTEGERS, value.output)
         return value
-
-    def readers(self, name: str) -> int:
-        """How many operators and outputs read an ONNX tensor."""
-        return self._readers.get(name, 0)
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -116,20 +110,24 @@ class State:
         return self.finish(identity(node, output, codes), quantiser, output)
 
     def finish(self, pending: Pending, quantiser: Quantiser, output: str) -> Codes:
-        """The nodes of a pending value, its output in the codes of ``quantiser``."""
-        if pending.node in self._finished:
+        """The nodes of a pending value, its output in the codes of ``quantiser``; those made already if it is asked again."""
+        known = self._finished.get(pending.node)
+        if known is not None:
+            if known[0] is pending and known[1] == quantiser:
+                return known[2]
             raise Unsupported(
                 f"{pending.output!r} is read more than once before it is quantised",
                 "quantise it once, directly behind the operator", pending.node,
             )  # fmt: skip
-        self._finished.add(pending.node)
         try:
-            return _FINISH[type(pending)](self, pending, quantiser, output)
+            made = _FINISH[type(pending)](self, pending, quantiser, output)
         except UserError as error:
             rule, _, remedy = str(error).rpartition("; ")
             raise Unsupported(rule, remedy, pending.node) from None
         except Unsupported as problem:
             raise Unsupported(problem.rule, problem.remedy, problem.blamed or pending.node) from None
+        self._finished[pending.node] = pending, quantiser, made
+        return made
 
     def placeholder(self, shape: tuple[int, ...], quantiser: Quantiser, output: str) -> Codes:
         """A tensor that nothing computes, so that what follows an operator that cannot be imported is still judged."""
@@ -168,13 +166,6 @@ def identity(node: str, output: str, codes: Codes) -> Product:
 
 def _whole_within(limits: Limits) -> bool:
     return CODE_MIN <= math.ceil(max(limits.least, -1e9)) <= math.floor(min(limits.greatest, 1e9)) <= CODE_MAX
-
-
-def _reader_counts(model: Model) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in [name for operator in model.operators for name in operator.inputs] + list(model.outputs):
-        counts[name] = counts.get(name, 0) + 1
-    return counts
 
 
 def _ends(limits: Limits, quantiser: Quantiser) -> tuple[int, int]:

@@ -99,6 +99,16 @@ def test_relu_behind_a_quantiser_needs_no_node_where_codes_are_unsigned():
     assert kinds(agreeing(b, b.op("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2]))) == [Conv, Conv, MaxPool]
 
 
+def test_a_tensor_may_have_several_readers():
+    """A clamp behind a quantiser, and a convolution behind two equal quantisers, are made once."""
+    b = Builder()
+    x = b.op("Relu", [b.quant(b.conv(b.quant("image"), 3, 8), zero=7)])
+    pooled = b.op("MaxPool", [x], kernel_shape=[3, 3], pads=[1] * 4)
+    y = b.conv(b.op("Identity", [x]), 8, 8)
+    graph = agreeing(b, b.op("Concat", [b.quant(y, 1 / 30), b.quant(y, 1 / 30)], axis=1), pooled)
+    assert kinds(graph) == [Conv, Conv, MaxPool, Conv, Concat]
+
+
 @pytest.mark.parametrize("mode", [("asymmetric", "floor"), ("half_pixel", "round_prefer_floor"), ("half_pixel", "round_prefer_ceil")])
 def test_resize_by_two(mode):
     b = Builder()
