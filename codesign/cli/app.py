@@ -13,7 +13,20 @@ from typing import Annotated
 import typer
 
 from codesign import __version__
-from codesign.cli import agree, bench, build, check, detect, digits, disasm, doctor, eval, report, timing, train
+from codesign.cli import (
+    agree,
+    bench,
+    build,
+    check,
+    detect,
+    digits,
+    disasm,
+    doctor,
+    eval,
+    report,
+    timing,
+    train,
+)
 from codesign.errors import UserError
 
 INTERRUPTED = "interrupted; run the same command to resume"
