@@ -11,7 +11,9 @@ from amaranth.back import verilog as backend
 from amaranth.lib.wiring import In
 
 from codesign.program.config import AcceleratorConfig
+from hw.array import DotArray
 from hw.multipliers import Multipliers
+from hw.requantise import Requantiser
 from hw.top import Accelerator, monitor_ports, ports
 
 TOP = "codesign_accelerator"
@@ -20,8 +22,23 @@ _CLEAR = re.compile(r"  initial begin\n(?: {4}\w+\[\d+\] = \d+'h[0-9a-f]+;\n)+  
 
 
 def verilog(config: AcceleratorConfig, monitors: bool = False, layout: Multipliers | None = None) -> str:
-    """The accelerator as one Verilog text; its top module is `TOP`. ``layout``: see `hw.array`."""
-    return short_clears(backend.convert(Accelerator(config, monitors, layout), name=TOP, emit_src=False))
+    """The accelerator as one Verilog text; its top module is `TOP`. ``layout``: see `hw.array`.
+
+    The form to simulate ends with `twin_lines`.
+    """
+    text = short_clears(backend.convert(Accelerator(config, monitors, layout), name=TOP, emit_src=False))
+    return text if layout is not None else text + twin_lines(config)
+
+
+def twin_lines(config: AcceleratorConfig) -> str:
+    """Comments that tell a simulator which modules it may replace by cycle-exact twins, with their timing."""
+    stages = ("BIAS_AT", "SHIFT_AT", "OFFSET_AT", "LATENCY")
+    lane = {name.lower(): getattr(Requantiser, name) for name in stages}
+    array = {"lanes": config.lanes, "outputs": config.array_out, "latency": DotArray.LATENCY}
+    return "".join(
+        f"// twin {name} {' '.join(f'{key}={value}' for key, value in fields.items())}\n"
+        for name, fields in (("dot_array", array), ("requantiser", lane))
+    )
 
 
 def short_clears(text: str) -> str:

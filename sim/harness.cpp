@@ -14,6 +14,7 @@
 #include "dram.hpp"
 #include "monitor.hpp"
 #include "pins.hpp"
+#include "twin/array.hpp"
 
 namespace {
 

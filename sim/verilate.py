@@ -18,9 +18,10 @@ from codesign.errors import UserError
 from codesign.program.config import AcceleratorConfig
 from sim import pins, toolchain
 from sim.bench import locked
+from sim.twin import simulated
 
 HERE = Path(__file__).resolve().parent
-SOURCES = ("harness.cpp", "dram.hpp", "monitor.hpp")
+SOURCES = ("harness.cpp", "dram.hpp", "monitor.hpp", "twin/array.hpp")
 LIBRARY = "libsim.so"
 CXX_FLAGS = "-fPIC -march=native -fno-semantic-interposition -fvisibility-inlines-hidden"
 #: The fast path is optimised fully; what runs once (construction, reset) is not worth the compile time.
@@ -42,12 +43,13 @@ def build(
     waves: bool = False,
     jobs: int | None = None,
 ) -> Path:
-    """The library for this Verilog (a text, or the path of a file), in ``out_dir`` or the user's cache.
+    """The library for this Verilog (a text, or the path of a file), in ``out_dir`` or the user's cache. What is compiled
+    has the twins of `sim.twin`.
 
     Built only if ``out_dir`` does not hold it yet; an interrupted build leaves nothing that looks finished.
     Raises `UserError` with the path of the compiler's output when it fails.
     """
-    text = verilog.read_text() if isinstance(verilog, Path) else verilog
+    text = simulated(verilog.read_text() if isinstance(verilog, Path) else verilog)
     base = Path(out_dir).resolve() if out_dir else toolchain.cache_directory() / "frames"
     tools = toolchain.find()
     header, text = pins.header(text, config), pins.wrapped(text)

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cycle-exact twins: what Verilator would compile slowly, written the way it and the C++ compiler like it.
+
+`simulated` puts them into the Verilog just before it is compiled; the text in a build's folder, and what is synthesised,
+stay as they are. tests/sim/test_twin.py proves each equal, cycle by cycle, to the form that is synthesised.
+"""
+
+from __future__ import annotations
+
+from sim.twin import array, memory, requantiser
+
+
+def simulated(verilog: str) -> str:
+    """The Verilog with twins in place of the modules it names in its ``// twin`` lines (see `hw.generate`), and
+    each memory's masked write as one write. Another text comes back as it is."""
+    return memory.whole_writes(requantiser.replaced(array.replaced(verilog)))
