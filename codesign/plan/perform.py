@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from codesign.graph.ir import Graph, Node
 from codesign.plan.buffers import Buffer
 from codesign.plan.emit import Emitter
@@ -26,10 +28,8 @@ class Performer:
         self._image_address = image_address
         self._pointwise, self._gather = PointwiseEmitter(emitter), GatherEmitter(emitter)
         self._fresh: set[str] = set()  # tensors whose last rows have just been gathered
-        self._owners: dict[int, set[str]] = {}
-        for node in graph.nodes:
-            for p in layout.views[node.output].planes:
-                self._owners.setdefault(p, set()).add(node.output)
+        made = (p for node in graph.nodes if is_pointwise(node) for p in layout.views[node.output].planes)
+        self._makers = Counter(made)  # array layers that write a plane
 
     def run(self, slot: list[Step]) -> None:
         """The steps of one slot, in order."""
@@ -52,15 +52,10 @@ class Performer:
         view = self._layout.views[step.tensor]
         for p, buffer in self._homes.scratchpad.buffers[step.key].items():
             lanes = None
-            if len(self._makers(p)) > 1:
+            if self._makers[p] > 1:
                 lanes = sum(1 << int(lane) for q, lane in view.channels if q == p)
             address = self._homes.plane_address(p)
             self._emitter.store(step.node, address, buffer, step.start, step.stop, lanes)
-
-    def _makers(self, plane: int) -> set[str]:
-        """Array layers' outputs that live in ``plane``."""
-        made = {n.output for n in self._graph.nodes if is_pointwise(n)}
-        return self._owners[plane] & made
 
     def _compute(self, step: Compute) -> None:
         node, rows = step.nodes[0], step.rows[0]
@@ -80,7 +75,7 @@ class Performer:
         else:
             _, sources = self._inputs(node.inputs[0], step)
             planes = [p for p in targets if step.planes is None or p in step.planes]
-            self._gathered(node, rows, step, sources, targets, planes, len(targets), list(targets))
+            self._gathered(node, rows, step, sources, targets, planes)
 
     def _with_reader(self, step: Compute, targets: dict[int, Buffer], make) -> None:
         """The array layer; a plane-wise reader issued with it follows plane by plane."""
@@ -92,23 +87,20 @@ class Performer:
         for plane, target in targets.items():
             make({plane: target})
             output = self._twin(node.output, reader.output, plane)
-            self._gathered(
-                reader, step.rows[1], step, {plane: target}, outputs, [output], len(outputs), list(outputs)
-            )
+            self._gathered(reader, step.rows[1], step, {plane: target}, outputs, [output])
 
     def _gathered(
         self, node: Node, rows, step: Compute, sources: dict[int, Buffer], targets: dict[int, Buffer], planes: list[int],
-        count: int, order: list[int],
     ) -> None:  # fmt: skip
         view = self._layout.views[node.inputs[0]]
         offsets = None
         if len(node.inputs) == 2:
             offset_view, offset_sources = self._inputs(node.inputs[1], step)
             offsets = offset_sources[offset_plane(node, offset_view)]
-        units = self._emitter.config.depthwise_units
+        units, order = self._emitter.config.depthwise_units, list(targets)
         for plane in planes:
             source = sources[self._twin(node.output, node.inputs[0], plane)]
-            whole = order.index(plane) < count // units * units
+            whole = order.index(plane) < len(order) // units * units
             self._gather.run(node, view, source, offsets, plane, targets[plane], rows, whole)
         self._fresh = {node.output}
 
