@@ -15,8 +15,9 @@ pytest.importorskip("brevitas")
 from safetensors.numpy import load, save  # noqa: E402
 
 from codesign.errors import UserError  # noqa: E402
+from codesign.nn.container import digest  # noqa: E402
 from codesign.nn.export import ConvNode, DeformNode, export_layers, trace_codes  # noqa: E402
-from codesign.nn.model_file import _digest, _pack, _unpack, load_model, read_info, save_model  # noqa: E402
+from codesign.nn.model_file import _pack, _unpack, load_model, read_info, save_model  # noqa: E402
 from tests.nn.small import frame, quantised, small_config  # noqa: E402
 
 LABELS = ["one", "two", "three"]
@@ -98,7 +99,7 @@ def _forged(saved: Path, path: Path, change: object) -> Path:
         meta = json.loads(file.metadata()["codesign"])
     tensors = {k: v.copy() for k, v in load(saved.read_bytes()).items()}
     change(tensors, meta)  # type: ignore[operator]
-    meta["sha256"] = _digest(tensors)
+    meta["sha256"] = digest(tensors)
     path.write_bytes(save(tensors, metadata={"codesign": json.dumps(meta)}))
     return path
 

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What model files have in common: a safetensors file whose metadata key `codesign` holds a checked JSON header.
+
+The header says schema, config, labels, metrics, recipe and sha256 (of the tensors, names and shapes included). Files
+come from anywhere: what is damaged or foreign is a `UserError` of one line. Needs neither torch nor Brevitas.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from codesign.errors import UserError
+from codesign.nn.config import MAX_LABEL, NetConfig, valid_label
+
+MAX_BYTES = 256 << 20
+
+Tensors = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model file says about itself."""
+
+    config: NetConfig
+    labels: tuple[str, ...]
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+
+
+def write(path: Path, schema: str, tensors: Tensors, info: ModelInfo) -> None:
+    """Write tensors and header, atomically; `info.sha256` is computed here, metrics that are not finite are left out."""
+    labels = list(info.labels)
+    if len(labels) != info.config.classes:
+        raise UserError(f"{len(labels)} labels for a model of {info.config.classes} classes")
+    _check_labels(str(path), labels)
+    finite = {k: v for k, v in info.metrics.items() if v is None or math.isfinite(v)}
+    header = {"schema": schema, "config": info.config.to_json(), "labels": labels, "metrics": finite,
+              "recipe": info.recipe, "sha256": digest(tensors)}  # fmt: skip
+    _replace(Path(path), save(tensors, metadata={"codesign": json.dumps(header)}))
+
+
+def read(path: Path, schema: str) -> tuple[ModelInfo, Tensors]:
+    """Header and tensors; the header is checked, the tensors are not (`verify`)."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such model file")
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{path}: larger than any model file of this program")
+        with safe_open(str(path), framework="numpy") as file:
+            text = (file.metadata() or {}).get("codesign", "null")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        meta = json.loads(text)
+    except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: not a readable model file ({str(error).splitlines()[0]})") from None
+    return _info(path, schema, meta), tensors
+
+
+def verify(path: Path, info: ModelInfo, tensors: Tensors) -> None:
+    """Refuse tensors that are not those the header was written for."""
+    if digest(tensors) != info.sha256:
+        raise UserError(f"{path}: damaged model file (its tensors do not match its checksum)")
+
+
+def expect(path: Path, tensors: Tensors, names: set[str]) -> None:
+    """Refuse a file whose tensors are not exactly these."""
+    if set(tensors) != names:
+        odd = sorted(set(tensors) ^ names)[0]
+        raise UserError(f"{path}: damaged model file (tensor {odd!r} is missing or unexpected)")
+
+
+def checked(path: Path, name: str, tensors: Tensors, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """One tensor of this very shape and type, finite."""
+    value = tensors[name]
+    if value.shape != shape or value.dtype != dtype:
+        raise UserError(f"{path}: damaged model file ({name} is {value.dtype}{list(value.shape)}, not {list(shape)})")
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        raise UserError(f"{path}: damaged model file ({name} holds a value that is not finite)")
+    return value
+
+
+def digest(tensors: Tensors) -> str:
+    """sha256 over names, types, shapes and values."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name]
+        total.update(f"{name} {value.dtype} {value.shape};".encode())
+        total.update(np.ascontiguousarray(value).tobytes())
+    return total.hexdigest()
+
+
+def _check_labels(where: str, labels: list[object]) -> None:
+    bad = next((n for n in labels if not valid_label(n)), None)
+    if bad is not None or None in labels:
+        rule = f"printable text of 1 to {MAX_LABEL} characters"
+        raise UserError(f"{where}: label {repr(bad)[:60]} must be {rule}; correct labels.txt and train again")
+
+
+def _info(path: Path, schema: str, meta: object) -> ModelInfo:
+    found = meta.get("schema") if isinstance(meta, dict) else None
+    if not isinstance(meta, dict) or found != schema:
+        got = f", found {found[:40]!r}" if isinstance(found, str) else ""
+        raise UserError(f"{path}: not a model file of this program (schema {schema} expected{got})")
+    labels, sha256 = meta.get("labels"), meta.get("sha256")
+    if not isinstance(labels, list) or not isinstance(sha256, str):
+        raise UserError(f"{path}: damaged model file (labels or checksum)")
+    _check_labels(str(path), labels)
+    try:
+        config = NetConfig.from_json(meta.get("config"))  # type: ignore[arg-type]
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    if len(labels) != config.classes:
+        raise UserError(f"{path}: damaged model file ({len(labels)} labels, {config.classes} classes)")
+    metrics, recipe = meta.get("metrics"), meta.get("recipe")
+    return ModelInfo(config, tuple(labels), metrics if isinstance(metrics, dict) else {},
+                     recipe if isinstance(recipe, dict) else {}, sha256)  # fmt: skip
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot write ({error.strerror})") from None
+    finally:
+        temporary.unlink(missing_ok=True)
