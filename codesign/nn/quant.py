@@ -110,7 +110,7 @@ class _FakeQuant(torch.autograd.Function):
         rounded = exact.round()
         code = rounded.clamp(lo, hi)
         inside = rounded.eq_(code)
-        grad_scale = torch.dot(grad.float().flatten(), code.addcmul_(exact, inside, value=-1).flatten())
+        grad_scale = code.addcmul_(exact, inside, value=-1).mul_(grad).sum()
         return inside.mul_(grad).to(grad.dtype), grad_scale.view_as(scale), None, None
 
 
