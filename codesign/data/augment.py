@@ -19,6 +19,8 @@ class Augment:
     vflip: bool = False
     colour: float = 0.12
     invert: float = 0.0  # probability of a negative
+    transpose: bool = False  # rows and columns may change places: with both flips, all eight symmetries
+    paste: int = 0  # at most so many objects of other pictures, rare classes first (codesign.data.paste)
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -39,10 +41,13 @@ def augment(
     how: Augment,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """A random affine view of `image` at size (height, width) with the boxes that stay at least 40 % visible."""
+    fit_y, fit_x = size[0] / image.shape[0], size[1] / image.shape[1]  # objects are squeezed as in the plain resize
+    if how.transpose and rng.random() < 0.5:
+        image, boxes = image.swapaxes(0, 1), boxes[:, [1, 0, 3, 2]]
     h, w = image.shape[:2]
     zoom = rng.uniform(*how.scale)
     stretch = np.sqrt(rng.uniform(1 - how.aspect, 1 + how.aspect))
-    sx, sy = size[1] / w * zoom * stretch, size[0] / h * zoom / stretch
+    sx, sy = fit_x * zoom * stretch, fit_y * zoom / stretch
     tx, ty = (rng.uniform(min(0, s - e), max(0, s - e)) for s, e in ((size[1], sx * w), (size[0], sy * h)))
     if how.hflip and rng.random() < 0.5:
         sx, tx = -sx, tx + sx * w

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from codesign.data.augment import Augment, augment, resize, scale_boxes
+from codesign.data.paste import Paster
 from codesign.data.targets import Targets, make_targets
 from codesign.data.voc import Sample, load_image
 from codesign.evaluate.ap import Truth
@@ -40,13 +42,17 @@ class SceneCache:
             self.images.append(image)
             self.boxes.append(scale_boxes(sample.boxes, source, image.shape[:2]))
 
+    @cached_property
+    def _paster(self) -> Paster:
+        return Paster(self.images, self.boxes, [s.labels for s in self.samples])
+
     def __len__(self) -> int:
         return len(self.images)
 
-    def epoch(self, seed: int, epoch: int, batch: int, how: Augment) -> Iterator[dict[str, Tensor]]:
-        """Shuffled, augmented batches; a last partial batch is dropped unless it is the only one."""
+    def epoch(self, seed: int, epoch: int, batch: int, how: Augment, skip: int = 0) -> Iterator[dict[str, Tensor]]:
+        """Shuffled, augmented batches without the first `skip`; a last partial one is dropped unless it is the only one."""
         order = np.random.default_rng([seed, epoch]).permutation(len(self))
-        for start in range(0, max(1, len(self) - batch + 1), batch):
+        for start in range(skip * batch, max(1, len(self) - batch + 1), batch):
             picks = order[start : start + batch]
             yield self._batch([self._view(int(k), np.random.default_rng([seed, epoch, int(k)]), how) for k in picks])
 
@@ -67,7 +73,10 @@ class SceneCache:
         return Truth(boxes, self.samples[k].labels, self.samples[k].difficult)
 
     def _view(self, k: int, rng: np.random.Generator, how: Augment) -> tuple[np.ndarray, Targets]:
-        image, boxes, labels = augment(self.images[k], self.boxes[k], self.samples[k].labels, self.size, rng, how)
+        image, boxes, labels = self.images[k], self.boxes[k], self.samples[k].labels
+        if how.paste:
+            image, boxes, labels = self._paster.paste(image, boxes, labels, how.paste, rng)
+        image, boxes, labels = augment(image, boxes, labels, self.size, rng, how)
         return image, make_targets(boxes, labels, self.classes, self.size)
 
     def _batch(self, views: list[tuple[np.ndarray, Targets]]) -> dict[str, Tensor]:

@@ -17,16 +17,22 @@ from torch import Tensor, nn
 from codesign.errors import UserError
 from codesign.train.ema import Ema
 
-SCHEMA = "codesign-checkpoint-1"
+SCHEMA = "codesign-checkpoint-2"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a checkpoint belongs to: epochs done, and the fingerprint of network, recipe and data."""
+    """Where a checkpoint stands: epochs done of the run, steps done of the next one and the sum of their losses.
+
+    `fingerprint` is that of network, recipe and data; `stage` the stage's name.
+    """
 
     epoch: int
     fingerprint: str
     metrics: dict[str, float | None] = field(default_factory=dict)
+    stage: str = ""
+    step: int = 0
+    loss: float = 0.0
 
 
 def atomic_save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
@@ -54,7 +60,8 @@ def save_checkpoint(
         tensors |= {f"optimiser/{number}/{k}": torch.as_tensor(v) for k, v in state.items()}
     tensors = {k: v.clone() for k, v in tensors.items()}  # safetensors refuses shared storage
     metadata = {"schema": SCHEMA, "epoch": str(progress.epoch), "fingerprint": progress.fingerprint,
-                "metrics": progress.metrics, "ema_steps": str(ema.steps)}  # fmt: skip
+                "metrics": progress.metrics, "ema_steps": str(ema.steps), "stage": progress.stage,
+                "step": progress.step, "loss": progress.loss}  # fmt: skip
     atomic_save(tensors, path, {"codesign": json.dumps(metadata)})
 
 
@@ -62,13 +69,14 @@ def read_progress(path: Path) -> Progress:
     """Metadata only."""
     meta = _metadata(path)
     try:
-        progress = Progress(int(meta["epoch"]), str(meta["fingerprint"]), dict(meta["metrics"]))
+        progress = Progress(int(meta["epoch"]), str(meta["fingerprint"]), dict(meta["metrics"]), str(meta["stage"]),
+                            int(meta["step"]), float(meta["loss"]))  # fmt: skip
     except KeyError as error:
         raise _damaged(path, f"its metadata lacks {error}") from None
     except (ValueError, TypeError):
         raise _damaged(path, "epoch or metrics in its metadata are malformed") from None
-    if progress.epoch < 0:
-        raise _damaged(path, f"epoch {progress.epoch} in its metadata is negative")
+    if min(progress.epoch, progress.step) < 0:
+        raise _damaged(path, f"epoch {progress.epoch} or step {progress.step} in its metadata is negative")
     return progress
 
 

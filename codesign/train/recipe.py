@@ -9,6 +9,9 @@ from codesign.data.augment import Augment
 from codesign.errors import UserError
 
 MAX_THREADS = 256
+SCHEDULES = ("cosine", "step")
+# what may change between two parts of one run
+FREE = ("float_epochs", "qat_epochs", "threads", "device", "save_seconds")
 
 
 @dataclass(frozen=True)
@@ -25,15 +28,20 @@ class Recipe:
     qat_lr: float = 5e-4
     offset_lr: float = 0.1  # of the stage's rate, for offset convolutions, as deformable networks usually have it
     weight_decay: float = 1e-4  # not on BN, biases and activation ranges
+    schedule: str = "cosine"  # or "step": a tenth after 50/90 and 70/90 of a stage
     warmup_steps: int = 100
     clip: float = 10.0
     ema: float = 0.997
     size_weight: float = 0.1
+    iou_weight: float = 0.0  # of 1 - GIoU at object centres
     bf16: bool = True  # autocast in the float stage; the quantised stage runs in float32, as deployed
     freeze_bn: float = 0.3  # last share of the quantised stage with BN on running statistics, as deployed
+    distil: float = 0.0  # weight of matching the float network's heads in the quantised stage
     calibration_batches: int = 8
     seed: int = 1
     threads: int = 1
+    device: str = "cpu"  # or "cuda", "cuda:1"; "auto": the GPU if there is one
+    save_seconds: float = 300.0  # between two checkpoints inside an epoch
     augment: Augment = Augment()
 
     def __post_init__(self) -> None:
@@ -41,8 +49,10 @@ class Recipe:
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:
                 raise UserError(f"recipe: {name} is {value!r}; it must be a whole number, {least} to {most}")
-        if min(self.pretrain_epochs, self.float_epochs) < 0 or self.qat_epochs < 1:
-            raise UserError("recipe: epochs cannot be negative, and the quantised stage needs at least one")
+        if min(self.pretrain_epochs, self.float_epochs, self.qat_epochs) < 0 or self.epochs < 1:
+            raise UserError("recipe: epochs cannot be negative, and float and quantised stage need at least one together")
+        if self.schedule not in SCHEDULES:
+            raise UserError(f"recipe: schedule is {self.schedule!r}; it must be one of {', '.join(SCHEDULES)}")
         if min(self.batch, self.qat_batch, self.pretrain_batch) < 1 or self.lr <= 0 or self.qat_lr <= 0:
             raise UserError("recipe: batch and learning rates must be positive")
         if not 0 <= self.ema < 1 or not 0 <= self.freeze_bn <= 1:
@@ -52,6 +62,10 @@ class Recipe:
     def epochs(self) -> int:
         """All epochs, float then quantised."""
         return self.float_epochs + self.qat_epochs
+
+    def identity(self) -> dict[str, object]:
+        """What makes two runs the same run."""
+        return {key: value for key, value in self.to_json().items() if key not in FREE}
 
     def to_json(self) -> dict[str, object]:
         """Plain JSON values."""

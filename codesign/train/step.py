@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One optimisation step, and the learning-rate schedule over a stage."""
+"""One optimisation step, and the shapes of the learning rate over a stage."""
 
 from __future__ import annotations
 
@@ -10,23 +10,37 @@ from torch import nn
 
 from codesign.nn.codenet import CoDeNet
 from codesign.nn.quant import ActQuant
+from codesign.train.distil import distillation_loss
 from codesign.train.loss import detection_loss
 from codesign.train.recipe import Recipe
 
+_DROPS = (50 / 90, 70 / 90)  # of a stage: CoDeNet's drops after epochs 50 and 70 of 90
 
-def schedule(step: float, total: int, warmup: int) -> float:
+
+def cosine(step: float, total: int, warmup: int) -> float:
     """Linear warm-up (at most a tenth of the stage), cosine to zero."""
-    warmup = min(warmup, max(1, total // 10))
-    return min((step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(1.0, step / total))))
+    return min(_warm(step, total, warmup), 0.5 * (1 + math.cos(math.pi * min(1.0, step / total))))
+
+
+def drops(step: float, total: int, warmup: int) -> float:
+    """Linear warm-up, then a tenth of the rate after each of the published drops."""
+    return min(_warm(step, total, warmup), 0.1 ** sum(step >= share * total for share in _DROPS))
+
+
+def _warm(step: float, total: int, warmup: int) -> float:
+    return (step + 1) / min(warmup, max(1, total // 10))
 
 
 def train_step(
-    model: CoDeNet, batch: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, recipe: Recipe, half: bool
-) -> float:
-    """Forward, loss, clipped update; `half` is bf16 autocast. Returns the loss."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+    model: CoDeNet, batch: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, recipe: Recipe, half: bool,
+    teacher: CoDeNet | None = None,
+) -> float:  # fmt: skip
+    """Forward, loss, clipped update; `half` is bf16 autocast. With a teacher its heads are matched too."""
+    with torch.autocast(batch["image"].device.type, torch.bfloat16, enabled=half):
         heads = model(batch["image"])
-    loss = detection_loss(heads, batch, recipe.size_weight)
+    loss = detection_loss(heads, batch, recipe.size_weight, recipe.iou_weight)
+    if teacher is not None:
+        loss = loss + recipe.distil * distillation_loss(heads, teacher, batch, recipe.size_weight)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
