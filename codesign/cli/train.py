@@ -20,14 +20,22 @@ def train_command(
         Path | None, typer.Option("--data", metavar="DIR", help="Pascal VOC folder; without it, generated digit scenes.")
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where model, checkpoint and log go.")] = Path("data/run"),
+    recipe: Annotated[
+        str, typer.Option("--recipe", metavar="NAME|FILE[:key=value,...]", help="How to train: digits, bccd, voc or a TOML file.")
+    ] = "digits",
+    start: Annotated[
+        Path | None, typer.Option("--start", metavar="FILE", help="Weights to start from: float.safetensors of a run, or ShuffleNetV2 .pth.")
+    ] = None,
     config: Annotated[str, typer.Option("--config", metavar="a..e", help="The published configuration.")] = "b",
     weight_bits: Annotated[int, typer.Option("--weight-bits", help="4 or 8.")] = 4,
     form: Annotated[str, typer.Option("--form", help="Deformable form: square or pairs.")] = "square",
     float_epochs: Annotated[int | None, typer.Option("--float-epochs", help="Epochs before quantisation.")] = None,
-    qat_epochs: Annotated[int | None, typer.Option("--qat-epochs", help="Epochs with quantisation.")] = None,
+    qat_epochs: Annotated[int | None, typer.Option("--qat-epochs", help="Epochs with quantisation; 0: a float model only.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Images a step.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Another seed, another run.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Processor cores to use.")] = None,
+    device: Annotated[str | None, typer.Option("--device", metavar="cpu|cuda|auto", help="Where to train.")] = None,
+    eval_every: Annotated[int, typer.Option("--eval-every", metavar="N", min=0, help="AP50 of the test split every N epochs; 0: at the ends of stages.")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of resuming.")] = False,
     json: Json = None,
 ) -> None:
@@ -35,23 +43,24 @@ def train_command(
     from codesign.errors import UserError
     from codesign.nn.config import named_config
     from codesign.train.loop import train
-    from codesign.train.recipe import Recipe
+    from codesign.train.recipe_file import load_recipe
 
     folder = data if data is not None else digit_scenes(DIGITS)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such data folder")
-    given = {"float_epochs": float_epochs, "qat_epochs": qat_epochs, "batch": batch, "seed": seed, "threads": threads}
-    recipe = replace(Recipe(), **{key: value for key, value in given.items() if value is not None})
+    given = {"float_epochs": float_epochs, "qat_epochs": qat_epochs, "batch": batch, "seed": seed, "threads": threads,
+             "device": device}  # fmt: skip
+    how = replace(load_recipe(recipe), **{key: value for key, value in given.items() if value is not None})
     network = named_config(config, weight_bits=weight_bits, operator=form)
     say = console().print
-    result = train(folder, recipe, out, config=network, resume=not fresh, report=say)
+    result = train(folder, how, out, config=network, start=start, resume=not fresh, report=say, eval_every=eval_every)
     if result is None:
         return
-    write_json(
-        json,
-        {"model": str(result.model), "ap50_float": result.ap50_float, "ap50_quantised": result.ap50_quantised},
-    )
-    say(f"next: codesign build --board pynq-z2 --model {result.model}")
+    written = {"model": str(result.model) if result.model else None, "float_model": str(result.float_model),
+               "ap50_float": result.ap50_float, "ap50_quantised": result.ap50_quantised}  # fmt: skip
+    write_json(json, written)
+    if result.model is not None:
+        say(f"next: codesign build --board pynq-z2 --model {result.model}")
 
 
 def digit_scenes(folder: Path) -> Path:

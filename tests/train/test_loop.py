@@ -21,7 +21,7 @@ from codesign.nn.model_file import load_model, read_info  # noqa: E402
 from codesign.train.checkpoint import SCHEMA, atomic_save, read_progress  # noqa: E402
 from codesign.train.loop import train  # noqa: E402
 from codesign.train.recipe import Recipe  # noqa: E402
-from codesign.train.step import schedule  # noqa: E402
+from codesign.train.step import cosine, drops  # noqa: E402
 from tests.nn.small import small_config  # noqa: E402
 
 RECIPE = Recipe(pretrain_epochs=1, float_epochs=2, qat_epochs=2, batch=2, qat_batch=2, pretrain_batch=8,
@@ -66,7 +66,8 @@ def test_budget_comes_first_and_the_log_has_every_epoch(whole: tuple[Path, list[
     out, said = whole
     assert said[0].startswith("budget: 4 images") and "images/s" in said[0] and "minutes" in said[0]
     rows = (out / "log.csv").read_text().splitlines()
-    assert rows[0] == "epoch,stage,loss,seconds" and [r.split(",")[1] for r in rows[1:]] == ["float"] * 2 + ["quantised"] * 2
+    assert rows[0] == "epoch,stage,loss,rate,seconds,ap50" and (out / "log.png").stat().st_size > 1000
+    assert [r.split(",")[1] for r in rows[1:]] == ["float"] * 2 + ["quantised"] * 2
 
 
 def test_the_model_file_holds_labels_metrics_and_recipe(whole: tuple[Path, list[str]]) -> None:
@@ -130,7 +131,8 @@ def _umask() -> int:
 
 @pytest.mark.parametrize("change", [{"epoch": None}, {"epoch": "x"}, {"epoch": "-1"}, {"metrics": None}, {"metrics": 5}])
 def test_incomplete_checkpoint_metadata_is_refused_with_the_remedy(tmp_path: Path, change: dict) -> None:
-    meta = {"schema": SCHEMA, "epoch": "1", "fingerprint": "f", "metrics": {}, "ema_steps": "1"} | change
+    meta = {"schema": SCHEMA, "epoch": "1", "fingerprint": "f", "metrics": {}, "ema_steps": "1", "stage": "float",
+            "step": 0, "loss": 0.0} | change  # fmt: skip
     path = tmp_path / "checkpoint.safetensors"
     atomic_save({}, path, {"codesign": json.dumps({k: v for k, v in meta.items() if v is not None})})
     with pytest.raises(UserError, match="checkpoint.safetensors.*--fresh") as caught:
@@ -139,12 +141,18 @@ def test_incomplete_checkpoint_metadata_is_refused_with_the_remedy(tmp_path: Pat
 
 
 def test_schedule_warms_up_and_ends_at_zero() -> None:
-    rates = [schedule(s, 1000, 100) for s in range(1001)]
+    rates = [cosine(s, 1000, 100) for s in range(1001)]
     assert rates[0] == pytest.approx(0.01) and max(rates) < 1 and rates[1000] == pytest.approx(0, abs=1e-9)
     assert all(a >= b for a, b in zip(rates[110:], rates[111:], strict=False))
 
 
-@pytest.mark.parametrize("wrong", [{"batch": 0}, {"qat_epochs": 0}, {"float_epochs": -1}, {"lr": 0}, {"ema": 1.0},
+def test_the_step_schedule_drops_twice() -> None:
+    rates = [drops(s, 900, 10) for s in (0, 9, 499, 500, 699, 700, 899)]
+    assert rates == pytest.approx([0.1, 1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+@pytest.mark.parametrize("wrong", [{"batch": 0}, {"qat_epochs": -1}, {"schedule": "steep"},
+                                   {"float_epochs": 0, "qat_epochs": 0}, {"float_epochs": -1}, {"lr": 0}, {"ema": 1.0},
                                    {"seed": -1}, {"seed": 2**31}, {"threads": 0}, {"threads": 100_000_000}])  # fmt: skip
 def test_wrong_recipes_are_refused(wrong: dict) -> None:
     with pytest.raises(UserError):

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes as TOML files: those that come with the package, and a user's own, with settings behind a colon."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from codesign.data.augment import Augment
+from codesign.errors import UserError
+from codesign.train.recipe import Recipe
+
+FOLDER = Path(__file__).resolve().parents[1] / "recipes"
+_MAX_BYTES = 64 << 10
+T = TypeVar("T", Recipe, Augment)
+
+
+def known_recipes() -> tuple[str, ...]:
+    """Names of the recipes that come with the package."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+def load_recipe(spec: str) -> Recipe:
+    """A recipe by name or .toml file: ``bccd``, ``my.toml``, ``bccd:seed=2,augment.paste=0``.
+
+    Keys are the fields of `Recipe`, in the table ``augment`` those of `Augment`; what is left out keeps its default.
+    """
+    name, _, settings = spec.partition(":")
+    path = Path(name)
+    if path.suffix != ".toml":
+        if name not in known_recipes():
+            raise UserError(f"unknown recipe {name!r}; known: {', '.join(known_recipes())}; or give a .toml file")
+        path = FOLDER / f"{name}.toml"
+    values = _read(path)
+    for setting in filter(None, settings.split(",")):
+        _apply(values, setting, spec)
+    try:
+        augment = _typed(Augment(), values.pop("augment", {}), "augment.")
+        return replace(_typed(Recipe(), values, ""), augment=augment)
+    except UserError as error:
+        raise UserError(f"{spec}: {error}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise UserError(f"{path}: larger than any recipe")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # TOML and UTF-8 errors are ValueErrors
+        raise UserError(f"{path}: not a readable recipe ({' '.join(str(error).split())[:100]})") from None
+
+
+def _apply(values: dict[str, Any], setting: str, spec: str) -> None:
+    """``key=value`` into the tables, the value as TOML writes it; a bare word is text."""
+    key, equals, text = setting.partition("=")
+    if not equals:
+        raise UserError(f"{spec}: {setting!r} is no setting; write key=value, with commas between them")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    table, name = values, key.strip()
+    if name.startswith("augment."):
+        table, name = values.setdefault("augment", {}), name.removeprefix("augment.")
+    if not isinstance(table, dict):
+        raise UserError(f"{spec}: augment is not a table")
+    table[name] = value
+
+
+def _typed(default: T, values: dict[str, Any], prefix: str) -> T:
+    """`default` with these fields replaced; each must have the type of its default (a whole number serves as real)."""
+    if not isinstance(values, dict):
+        raise UserError(f"{prefix.rstrip('.')} is not a table")
+    known = {f.name: getattr(default, f.name) for f in fields(default) if f.name != "augment"}
+    checked = {}
+    for name, value in values.items():
+        if name not in known:
+            raise UserError(f"unknown key {prefix + name!r}; known: {', '.join(known)}")
+        checked[name] = _value(prefix + name, known[name], value)
+    return replace(default, **checked)
+
+
+def _value(name: str, like: object, value: object) -> object:
+    if isinstance(like, float) and type(value) is int:
+        value = float(value)
+    if isinstance(like, tuple):
+        numbers = isinstance(value, list) and len(value) == len(like) and all(type(v) in (int, float) for v in value)
+        if numbers:
+            return tuple(float(v) for v in value)  # type: ignore[union-attr]
+        raise UserError(f"{name} is {value!r}; it must be {len(like)} numbers")
+    if type(value) is not type(like):
+        raise UserError(f"{name} is {value!r}; it must be of type {type(like).__name__}, like {like!r}")
+    return value

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes by name, from files, with settings; wrong ones are refused in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from codesign.errors import UserError
+from codesign.train.recipe import Recipe
+from codesign.train.recipe_file import known_recipes, load_recipe
+
+
+@pytest.mark.parametrize("name", known_recipes())
+def test_every_shipped_recipe_loads_and_survives_json(name: str) -> None:
+    recipe = load_recipe(name)
+    assert Recipe.from_json(recipe.to_json()) == recipe and recipe.epochs > 0
+
+
+def test_settings_follow_a_colon(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("lr = 1e-3\n[augment]\nscale = [0.5, 2]\n")
+    recipe = load_recipe(f"{tmp_path}/mine.toml:seed=7,augment.paste=2,schedule=step,distil=1")
+    assert (recipe.lr, recipe.seed, recipe.schedule, recipe.distil) == (1e-3, 7, "step", 1.0)
+    assert recipe.augment.scale == (0.5, 2.0) and recipe.augment.paste == 2
+    assert load_recipe("digits") == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "says"),
+    [("lr = 'fast'", "", "lr is 'fast'"), ("speed = 1", "", "unknown key 'speed'"), ("augment = 3", "", "augment"),
+     ("[augment]\nscale = 1", "", "2 numbers"), ("lr", "", "not a readable recipe"), ("", ":lr", "key=value"),
+     ("", ":lr=-1", "positive"), ("", ":batch=1.5", "of type int"), ("", ":augment.flip=true", "augment.flip")],
+)  # fmt: skip
+def test_wrong_recipes_are_one_line(tmp_path: Path, text: str, settings: str, says: str) -> None:
+    (tmp_path / "r.toml").write_text(text)
+    with pytest.raises(UserError, match=says) as caught:
+        load_recipe(f"{tmp_path / 'r.toml'}{settings}")
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="bccd, digits, voc"):
+        load_recipe("coco")
+    with pytest.raises(UserError, match="not a readable recipe"):
+        load_recipe(str(tmp_path / "none.toml"))
