@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from codesign.nn.native import taps as native
+
 TAPS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]  # (dy, dx) of tap t at distance 1, raster order
 
 
@@ -67,6 +69,12 @@ class _IntegerTaps(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, taps: Tensor, py: Tensor, px: Tensor, square: bool) -> Tensor:
+        ctx.native = native.usable(x)
+        if ctx.native:
+            index = _row_index(py, px)
+            index = torch.where(index == x.shape[0] * x.shape[2] * x.shape[3], -1, index).int()
+            ctx.save_for_backward(x, taps, index)
+            return native.forward(x, taps, index)
         rows, index = _rows(x), _row_index(py, px)
         taps = taps.to(rows.dtype)
         out = rows.index_select(0, index[0]).mul_(taps[0])
@@ -79,6 +87,8 @@ class _IntegerTaps(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor):
         x, taps, index = ctx.saved_tensors
+        if ctx.native:
+            return *native.backward(x, taps, index, grad, ctx.needs_input_grad[2]), None
         g = grad.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).to(x.dtype)
         rows = _rows(x)
         grad_taps = torch.stack([(rows.index_select(0, index[t]) * g).sum(0, dtype=torch.float32) for t in range(9)])

@@ -17,6 +17,7 @@ from brevitas.inject.enum import ScalingImplType
 from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerTensorFloat, Uint8ActPerTensorFloat
 from torch import Tensor, nn
 
+from codesign.nn.native import fake_quant as native
 from codesign.nn.nodes import Quantiser
 
 
@@ -101,11 +102,16 @@ class _FakeQuant(torch.autograd.Function):
     def forward(ctx, x: Tensor, scale: Tensor, lo: float, hi: float) -> Tensor:
         ctx.save_for_backward(x, scale)
         ctx.limits = lo, hi
+        if native.usable(x):
+            return native.forward(x, float(scale), lo, hi)
         return (x.float() / scale).round_().clamp_(lo, hi).mul_(scale).to(x.dtype)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
         (x, scale), (lo, hi) = ctx.saved_tensors, ctx.limits
+        if native.usable(x):
+            grad_x, along = native.backward(x, grad, float(scale), lo, hi)
+            return grad_x, scale.new_full(scale.shape, along), None, None
         exact = x.float() / scale
         rounded = exact.round()
         code = rounded.clamp(lo, hi)
