@@ -6,65 +6,30 @@ Boxes are (xmin, ymin, xmax, ymax) in continuous pixel edges: VOC's 1-based incl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
+from codesign.data.labels import checked_names, read_labels, text_lines
+from codesign.data.sample import Sample, load_image
 from codesign.errors import UserError
 
-MAX_LABEL = 100  # characters of a class name; model files hold no longer ones
+__all__ = ["Sample", "has_split", "load_image", "read_classes", "read_names", "read_sample", "read_split", "write_annotation"]
+
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
-_ALIASES = {"train": ("trainval", "train"), "test": ("test", "val")}
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One annotated image. boxes float32 [n, 4], labels int64 [n], difficult bool [n]."""
-
-    name: str
-    image: Path
-    boxes: np.ndarray
-    labels: np.ndarray
-    difficult: np.ndarray
-
-
-def load_image(path: Path) -> np.ndarray:
-    """uint8 RGB [H, W, 3]; a missing, truncated or foreign file is a `UserError`.
-
-    Pixels as stored: an EXIF orientation is not applied, because a Pascal VOC box counts stored pixels.
-    """
-    try:
-        with Image.open(path) as image:
-            return _rgb(path, image)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such image") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a readable image ({error}); give an intact PNG or JPEG") from None
-
-
-def _rgb(path: Path, image: Image.Image) -> np.ndarray:
-    """Grey of 16 bits is scaled to 8; `Image.convert` would clip it to white."""
-    if image.mode.startswith("I;16"):
-        grey = (np.asarray(image).astype(np.uint32) * 255 + 32767) // 65535
-        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
-    if image.mode in ("I", "F"):
-        raise UserError(f"{path}: a picture of 32 bits a pixel (mode {image.mode}); save it with 8 or 16 bits")
-    return np.asarray(image.convert("RGB"))
 
 
 def read_names(folder: Path, split: str) -> list[str]:
-    """Image names of a split. 'train' also means trainval.txt (preferred), 'test' also val.txt."""
+    """Image names of a split; `_list_file` says which list that is."""
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such data folder")
     path = _list_file(folder, split)
     if path is None:
-        expected, main = _ALIASES.get(split, (split,)), folder / "ImageSets" / "Main"
-        raise UserError(f"{main}: no list for split {split!r}; expected one of {expected} as .txt")
-    names = [line.split()[0] for line in _lines(path) if line.split()]
+        main = folder / "ImageSets" / "Main"
+        raise UserError(f"{main}: no list for split {split!r}; expected one of {_list_names(folder, split)} as .txt")
+    names = [line.split()[0] for line in text_lines(path) if line.split()]
     if not names:
         raise UserError(f"{path}: lists no images; put one image name on a line, without suffix, or remove the file")
     bad = next((n for n in names if "/" in n or "\\" in n or n.startswith(".")), None)
@@ -79,41 +44,36 @@ def has_split(folder: Path, split: str) -> bool:
 
 
 def _list_file(folder: Path, split: str) -> Path | None:
-    files = [folder / "ImageSets" / "Main" / f"{alias}.txt" for alias in _ALIASES.get(split, (split,))]
+    files = [folder / "ImageSets" / "Main" / f"{name}.txt" for name in _list_names(folder, split)]
     return next((path for path in files if path.is_file()), None)
+
+
+def _list_names(folder: Path, split: str) -> tuple[str, ...]:
+    """Lists that may stand for a split, best first.
+
+    Training takes trainval.txt, but train.txt where val.txt is what there is to test on: no picture is in both.
+    """
+    if split == "test":
+        return ("test", "val")
+    if split != "train":
+        return (split,)
+    main = folder / "ImageSets" / "Main"
+    tests_on_val = (main / "val.txt").is_file() and not (main / "test.txt").is_file()
+    return ("train", "trainval") if tests_on_val else ("trainval", "train")
 
 
 def read_classes(folder: Path) -> list[str]:
     """Class names: labels.txt (one a line, in order) if there is one, else all names in Annotations/, sorted."""
     folder = Path(folder)
-    listed = folder / "labels.txt"
-    if listed.is_file():
-        names = _checked_names([line.strip() for line in _lines(listed) if line.strip()], listed)
-        if not names or len(set(names)) != len(names):
-            raise UserError(f"{listed}: must hold distinct class names, one a line")
-        return names
+    listed = read_labels(folder)
+    if listed is not None:
+        return listed
     files = sorted((folder / "Annotations").glob("*.xml"))
     found = {_text(o, "name", f) for f in files for o in _parse(f).iter("object")}
-    _checked_names(sorted(found), folder / "Annotations")
+    checked_names(sorted(found), folder / "Annotations")
     if not found:
         raise UserError(f"{folder}: no labels.txt and no object in Annotations/; add one of them")
     return sorted(found)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
-
-
-def _checked_names(names: list[str], where: Path) -> list[str]:
-    bad = next((n for n in names if len(n) > MAX_LABEL or not n.isprintable()), None)
-    if bad is not None:
-        raise UserError(f"{where}: class {repr(bad)[:60]} must be printable text of 1 to {MAX_LABEL} characters; rename it")
-    return names
 
 
 def read_split(folder: Path, split: str, classes: list[str]) -> list[Sample]:

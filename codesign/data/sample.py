@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One annotated picture, whatever layout its folder has, and reading its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from codesign.errors import UserError
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One annotated image. boxes float32 [n, 4], labels int64 [n], difficult bool [n].
+
+    ``crowd`` bool [n] marks boxes around a group, which are difficult too; ``areas`` float32 [n] are the objects' own
+    areas in square pixels where the annotations give them (COCO). Both None: no crowd, areas as the boxes'.
+    """
+
+    name: str
+    image: Path
+    boxes: np.ndarray
+    labels: np.ndarray
+    difficult: np.ndarray
+    crowd: np.ndarray | None = None
+    areas: np.ndarray | None = None
+
+    @property
+    def single(self) -> np.ndarray:
+        """bool [n]: boxes around one object, which is what a network can learn from."""
+        return np.ones(len(self.labels), bool) if self.crowd is None else ~self.crowd
+
+
+def load_image(path: Path) -> np.ndarray:
+    """uint8 RGB [H, W, 3]; a missing, truncated or foreign file is a `UserError`.
+
+    Pixels as stored: an EXIF orientation is not applied, because annotations count stored pixels.
+    """
+    try:
+        with Image.open(path) as image:
+            return _rgb(path, image)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such image") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: not a readable image ({error}); give an intact PNG or JPEG") from None
+
+
+def _rgb(path: Path, image: Image.Image) -> np.ndarray:
+    """Grey of 16 bits is scaled to 8; `Image.convert` would clip it to white."""
+    if image.mode.startswith("I;16"):
+        grey = (np.asarray(image).astype(np.uint32) * 255 + 32767) // 65535
+        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    if image.mode in ("I", "F"):
+        raise UserError(f"{path}: a picture of 32 bits a pixel (mode {image.mode}); save it with 8 or 16 bits")
+    return np.asarray(image.convert("RGB"))
