@@ -15,6 +15,7 @@ from codesign.build.runner import Listener, build
 from codesign.build.step import GRAPH, Context
 from codesign.build.steps.lower import lowered
 from codesign.build.steps.simulate import content
+from codesign.data.fit import STRETCH, checked_fit
 from codesign.decode import Detections, decode, decode_codes
 from codesign.errors import UserError
 from codesign.golden import image_codes, run
@@ -63,6 +64,11 @@ class Detector:
         """Class names."""
         return [str(label) for label in self.graph.meta.get("labels", [])]
 
+    @property
+    def fit(self) -> str:
+        """How training fitted its pictures, and so how pictures are to be fitted: stretch or letterbox."""
+        return graph_fit(self.graph)
+
     def _golden(self) -> Run:
         def detect(pixels: np.ndarray) -> Detections:
             values = run(self.graph, image_codes(pixels))
@@ -107,6 +113,11 @@ def decode_heads(graph: Graph, heads: dict[str, np.ndarray]) -> Detections:
     """Boxes in input pixels of the int8 codes of a graph's outputs, by role."""
     tensors = {role: graph.tensors[name] for role, name in graph.outputs.items()}
     return decode_codes(heads, {role: (t.scale, t.zero_point) for role, t in tensors.items()})
+
+
+def graph_fit(graph: Graph) -> str:
+    """The fit a graph was trained with; stretch where it says nothing."""
+    return checked_fit(graph.meta.get("fit", STRETCH), "the graph's meta.fit")
 
 
 def _silent(_: str) -> None:

@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 from codesign.boards import load_board
-from codesign.build.detector import decode_heads
+from codesign.build.detector import decode_heads, graph_fit
 from codesign.build.frames import FrameResult, write_result
 from codesign.build.options import BuildOptions
-from codesign.build.pictures import stretch
 from codesign.build.step import Context
 from codesign.build.steps.simulate import content
-from codesign.data.voc import load_image
+from codesign.data.fit import fit_picture
+from codesign.data.sample import load_image
 from codesign.decode import Detections
 from codesign.errors import UserError
 from codesign.golden import image_codes, run
@@ -32,10 +32,11 @@ class FrameRunner:
         self._library, self._content = context.path("simulator/libsim.so").resolve(), content(context)
 
     def run(self, path: Path) -> FrameResult:
-        """One picture, stretched to the network's input as training does. Boxes are in the picture's own pixels."""
+        """One picture, fitted to the network's input as its training did. Boxes are in the picture's own pixels."""
         from codesign.verify import compare, run_frame
 
-        fitted = stretch(load_image(path), *self._graph.input.shape[1:])
+        _, height, width = self._graph.input.shape
+        fitted = fit_picture(load_image(path), height, width, graph_fit(self._graph))
         codes = image_codes(fitted.pixels)
         golden = run(self._graph, codes)
         program = self._plan.program

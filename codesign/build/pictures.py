@@ -1,58 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures on their way into a network, fitted to its input, and boxes on their way back."""
+"""A build's pictures: its own, a scene to run where none was given, and boxes drawn into one."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from codesign.data.augment import resize
-from codesign.data.voc import load_image
+from codesign.data.sample import load_image
 from codesign.errors import UserError
 
 COLOURS = ("red", "lime", "blue", "orange", "magenta", "cyan", "yellow", "purple")
-GREY = 128  # beside the picture: the code of real zero
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A picture as the network takes it: ``scale`` (y, x) and the place (``top``, ``left``) it was put at."""
-
-    pixels: np.ndarray
-    scale: tuple[float, float]
-    top: int
-    left: int
-    size: tuple[int, int]  # the picture's own height and width
-
-    def restore(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes [n, 4] in input pixels to the picture's own, cut at its border."""
-        scale = np.array([self.scale[1], self.scale[0]] * 2)
-        moved = (boxes - np.array([self.left, self.top] * 2)) / scale
-        return np.clip(moved, 0, np.array([self.size[1], self.size[0]] * 2))
-
-
-def letterbox(pixels: np.ndarray, height: int, width: int) -> Fitted:
-    """uint8 RGB of any size, whole and undistorted, in height x width; grey beside it. Same size: unchanged."""
-    tall, wide = pixels.shape[:2]
-    if (tall, wide) == (height, width):
-        return Fitted(pixels, (1.0, 1.0), 0, 0, (tall, wide))
-    scale = min(height / tall, width / wide)
-    rows, cols = max(1, min(height, round(tall * scale))), max(1, min(width, round(wide * scale)))
-    top, left = (height - rows) // 2, (width - cols) // 2
-    canvas = np.full((height, width, 3), GREY, np.uint8)
-    canvas[top : top + rows, left : left + cols] = resize(pixels, (rows, cols))
-    return Fitted(canvas, (rows / tall, cols / wide), top, left, (tall, wide))
-
-
-def stretch(pixels: np.ndarray, height: int, width: int) -> Fitted:
-    """uint8 RGB resized to height x width, as training does."""
-    tall, wide = pixels.shape[:2]
-    same = (tall, wide) == (height, width)
-    return Fitted(pixels if same else resize(pixels, (height, width)), (height / tall, width / wide), 0, 0, (tall, wide))
 
 
 def load_picture(path: Path, height: int, width: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from codesign.cli.output import console, counted, write_json
 
 def agree_command(
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Pascal VOC folder; without it, generated digit scenes.")
+        Path | None, typer.Option("--data", metavar="DIR", help="Pascal VOC or COCO folder; without it, generated digit scenes.")
     ] = None,
     images: Annotated[int, typer.Option("--images", min=1, help="Pictures of the test split.")] = 5,
     model: Model = None,
@@ -22,22 +22,23 @@ def agree_command(
 ) -> None:
     """Codes of every layer, fed the Brevitas network's own input codes, and running free from the picture."""
     from codesign.build.options import SHIPPED_MODEL
-    from codesign.build.pictures import stretch
     from codesign.cli.train import DIGITS, digit_scenes
-    from codesign.data.voc import load_image, read_split
+    from codesign.data.fit import fit_picture
+    from codesign.data.folder import read_split
+    from codesign.data.sample import load_image
     from codesign.lower.agreement import Agreement, layer_agreement
     from codesign.lower.from_brevitas import lower
     from codesign.nn.model_file import load_model
 
     network, info = load_model(model or SHIPPED_MODEL)
-    graph = lower(network, labels=info.labels)
+    graph = lower(network, labels=info.labels, fit=info.fit)
     folder = data if data is not None else digit_scenes(DIGITS)
     samples = read_split(folder, "test", info.labels)[:images]
     _, height, width = graph.input.shape
     with counted("comparing", len(samples)) as advance:
         frames = []
         for sample in samples:
-            frames.append(stretch(load_image(sample.image), height, width).pixels)
+            frames.append(fit_picture(load_image(sample.image), height, width, info.fit).pixels)
             advance()
         rows = layer_agreement(network, graph, frames)
     say = console().print

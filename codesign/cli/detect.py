@@ -28,7 +28,7 @@ def detect_command(
     model: Model = None,
     threshold: Annotated[float, typer.Option("--threshold", min=0.0, max=1.0, help="Least score that is shown.")] = 0.3,
     limit: Annotated[int | None, typer.Option("--images", min=1, help="At most so many pictures of a folder.")] = None,
-    fit: Annotated[str, typer.Option("--fit", help="stretch (as training and eval) or letterbox pictures.")] = "stretch",
+    fit: Annotated[str | None, typer.Option("--fit", help="stretch or letterbox pictures; default: as the model was trained.")] = None,
     build_dir: Annotated[Path | None, typer.Option("--build", metavar="DIR", help="Build folder of the RTL.")] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where annotated pictures go.")] = Path("build/detections"),
     json: Json = None,
@@ -37,12 +37,13 @@ def detect_command(
     from codesign.boards import load_board
     from codesign.build import BuildOptions
     from codesign.build.detector import Detector
+    from codesign.data.fit import checked_fit
     from codesign.errors import UserError
 
     if on not in ("golden", "rtl"):
         raise UserError(f"--on {on!r}: must be golden or rtl")
-    if fit not in ("letterbox", "stretch"):
-        raise UserError(f"--fit {fit!r}: must be letterbox or stretch")
+    if fit is not None:
+        checked_fit(fit, "--fit")
     load_board(board)
     paths = _pictures(images)[:limit]
     out.mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ def detect_command(
     with counted("detecting", len(paths)) as advance:
         for path, name in zip(paths, names, strict=True):
             try:
-                rows.append(_one(detector, path, out / name, fit, threshold, say))
+                rows.append(_one(detector, path, out / name, fit or detector.fit, threshold, say))
             except UserError as error:
                 if len(paths) == 1:
                     raise
@@ -72,16 +73,17 @@ def _one(
     detector: Detector, path: Path, target: Path, fit: str, threshold: float, say: Callable[[str], None]
 ) -> dict[str, object]:
     """One picture: its lines, its annotated PNG, its row of the JSON."""
-    from codesign.build import pictures
-    from codesign.data.voc import load_image
+    from codesign.build.pictures import annotate
+    from codesign.data.fit import fit_picture
+    from codesign.data.sample import load_image
 
     pixels = load_image(path)
-    fitted = getattr(pictures, fit)(pixels, *detector.size)
+    fitted = fit_picture(pixels, *detector.size, fit)
     found = detector.detect(fitted.pixels).above(threshold)
     boxes = fitted.restore(found.boxes)
     lines, rows = _lines(found, boxes, detector.labels), _rows(found, boxes, detector.labels)
     say("\n".join([f"{path.name}: {len(lines)} boxes", *(f"  {line}" for line in lines)]))
-    pictures.annotate(pixels, boxes, [f"{row['label']} {row['score']:.2f}" for row in rows]).save(target)
+    annotate(pixels, boxes, [f"{row['label']} {row['score']:.2f}" for row in rows]).save(target)
     return {"image": str(path), "annotated": str(target), "boxes": rows}
 
 

@@ -36,11 +36,12 @@ def lower(
     config: str = "custom",
     trained: bool = True,
     acc_bits: int = ACC_BITS,
+    fit: str = "stretch",
 ) -> Graph:
     """The checked integer graph of a quantised network; ``model`` is not changed.
 
     ``size`` (height, width) overrides the trained input's; sides are multiples of 32. ``labels`` name the classes,
-    ``config`` the published configuration. Raises UserError with layer, channel, value and remedy where an
+    ``config`` the published configuration, ``fit`` how training fitted pictures to the input. Raises UserError with layer, channel, value and remedy where an
     accumulator exceeds ``acc_bits`` or a requantisation field cannot hold its value.
     """
     from codesign.nn.export import export_layers
@@ -63,6 +64,7 @@ def lower(
         "form": settings.operator,
         "bound": settings.bound,
         "trained": trained,
+        "fit": fit,
     }
     return graph_from_layers(export_layers(model), (height, width), meta, acc_bits)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from codesign.build.artefacts import file_hash, text_hash, write_whole
 from codesign.build.options import BuildOptions
-from codesign.build.pictures import held_out_scene, png, stretch
+from codesign.build.pictures import held_out_scene, png
 from codesign.build.step import DONE, GRAPH, IMAGE, Context, Outcome, Step
 from codesign.graph.count import mac_count, parameter_count
 from codesign.graph.files import save_graph
@@ -33,7 +33,7 @@ def lowered(options: BuildOptions) -> Graph:
 
     network, info = load_model(model)
     size = (options.height or info.config.input_size[0], options.width or info.config.input_size[1])
-    return lower(network, size, info.labels, options.config)
+    return lower(network, size, info.labels, options.config, fit=info.fit)
 
 
 def is_graph(model: Path) -> bool:
@@ -48,9 +48,11 @@ def picture(options: BuildOptions, graph: Graph) -> tuple[np.ndarray, str]:
     """uint8 (H, W, 3) for the frame, and what it is."""
     _, height, width = graph.input.shape
     if options.image is not None:
-        from codesign.data.voc import load_image
+        from codesign.build.detector import graph_fit
+        from codesign.data.fit import fit_picture
+        from codesign.data.sample import load_image
 
-        return stretch(load_image(options.image), height, width).pixels, options.image.name
+        return fit_picture(load_image(options.image), height, width, graph_fit(graph)).pixels, options.image.name
     if "image_seed" in graph.meta:
         from codesign.lower.random_net import calibration_image
 
@@ -61,7 +63,7 @@ def picture(options: BuildOptions, graph: Graph) -> tuple[np.ndarray, str]:
 class LowerStep(Step):
     name = "lower"
     outputs = (GRAPH, IMAGE)
-    sources = ("codesign/build/pictures.py", "codesign/lower", "codesign/graph", "codesign/numeric.py", "codesign/data/digits.py", "codesign/nn")
+    sources = ("codesign/build/pictures.py", "codesign/data/fit.py", "codesign/lower", "codesign/graph", "codesign/numeric.py", "codesign/data/digits.py", "codesign/nn")
 
     def inputs(self, context: Context) -> dict[str, str]:
         options = context.options
