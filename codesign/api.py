@@ -11,9 +11,13 @@ from codesign.build import BuildOptions, BuildResult, StepResult, build
 from codesign.build.detector import Detector
 from codesign.build.runner import Listener
 from codesign.build.steps.lower import lowered as lower
+from codesign.data.folder import read_classes, read_split
+from codesign.data.sample import Sample
 from codesign.decode import Detections, decode, decode_codes
 from codesign.errors import UserError
 from codesign.evaluate.ap import ApResult, Truth, ap50
+from codesign.evaluate.coco import CocoResult, coco_ap
+from codesign.evaluate.scores import Scores, score
 from codesign.golden import TensorStats, image_codes, tensor_stats
 from codesign.golden import run as golden
 from codesign.graph.files import load_graph, save_graph
@@ -29,10 +33,11 @@ if TYPE_CHECKING:
     from codesign.train.recipe import Recipe
 
 __all__ = [
-    "AcceleratorConfig", "ApResult", "Board", "BuildOptions", "BuildResult", "Comparison", "Detections", "Detector",
-    "Device", "Difference", "Dram", "Frame", "Graph", "Listener", "Plan", "StepResult", "TensorStats", "Truth", "UserError",
-    "ap50", "build", "compare", "decode", "decode_codes", "disassemble", "golden", "image_codes", "load_board",
-    "load_graph", "lower", "plan", "run_frame", "save_graph", "simulator", "tensor_stats", "train", "verilog",
+    "AcceleratorConfig", "ApResult", "Board", "BuildOptions", "BuildResult", "CocoResult", "Comparison", "Detections", "Detector",
+    "Device", "Difference", "Dram", "Frame", "Graph", "Listener", "Plan", "Sample", "Scores", "StepResult", "TensorStats", "Truth",
+    "UserError", "ap50", "build", "coco_ap", "compare", "decode", "decode_codes", "disassemble", "golden", "image_codes",
+    "load_board", "load_graph", "lower", "plan", "read_classes", "read_split", "run_frame", "save_graph", "score", "simulator",
+    "tensor_stats", "train", "verilog",
 ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from codesign.cli import (
     digits,
     disasm,
     doctor,
+    download,
     eval,
     report,
     timing,
@@ -66,6 +67,7 @@ app.command("check")(check.check_command)
 app.command("digits")(digits.digits_command)
 app.command("disasm")(disasm.disasm_command)
 app.command("doctor")(doctor.doctor_command)
+app.command("download")(download.download_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -24,10 +24,14 @@ def draw_verdict(pixels: np.ndarray, truth: Truth, verdict: Verdict, labels: lis
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(_TEXT)
     for box, label, seen, missed in zip(truth.boxes, truth.labels, verdict.seen, verdict.missed):
         colour, text = (MISS, _name(labels, label)) if missed else (TRUTH if seen else IGNORED, "")
-        _box(pen, font, box * zoom, colour, text, 3 if missed else 2, image.size)
-    for box, score, label, outcome in zip(verdict.shown.boxes, verdict.shown.scores, verdict.shown.labels, verdict.outcome):
-        colour = {1: HIT, 0: FALSE, -1: IGNORED}[int(outcome)]
-        _box(pen, font, box * zoom, colour, f"{_name(labels, label)} {score:.2f}", 3, image.size)
+        _box(pen, box * zoom, colour, 3 if missed else 2)
+        _tag(pen, font, (float(box[0]) * zoom, float(box[3]) * zoom), colour, text, image.size)  # below: detections' are above
+    shown = verdict.shown
+    for k in np.argsort(shown.scores, kind="stable"):  # the best on top
+        box, score, label = shown.boxes[k], shown.scores[k], int(shown.labels[k])
+        colour = {1: HIT, 0: FALSE, -1: IGNORED}[int(verdict.outcome[k])]
+        _box(pen, box * zoom, colour, 3)
+        _tag(pen, font, (float(box[0]) * zoom, float(box[1]) * zoom - _TEXT - 3), colour, f"{_name(labels, label)} {score:.2f}", image.size)
     _strip(pen, font, tall * zoom, title)
     return image
 
@@ -36,17 +40,21 @@ def _name(labels: list[str], label: int) -> str:
     return labels[label] if label < len(labels) else str(label)
 
 
-def _box(
-    pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, box: np.ndarray, colour: str, text: str, width: int, size: tuple[int, int]
-) -> None:
+def _box(pen: ImageDraw.ImageDraw, box: np.ndarray, colour: str, width: int) -> None:
     left, top, right, bottom = (float(v) for v in box)
-    right, bottom = max(left, right), max(top, bottom)
-    pen.rectangle([left, top, right, bottom], outline=colour, width=width)
-    if text:
-        long = pen.textlength(text, font=font)
-        at = (min(max(0.0, left), max(0.0, size[0] - long - 4)), max(0.0, top - _TEXT - 3))
-        pen.rectangle([*at, at[0] + long + 4, at[1] + _TEXT + 3], fill=colour)
-        pen.text((at[0] + 2, at[1]), text, fill="black", font=font)
+    pen.rectangle([left, top, max(left, right), max(top, bottom)], outline=colour, width=width)
+
+
+def _tag(
+    pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, at: tuple[float, float], colour: str, text: str, size: tuple[int, int]
+) -> None:  # fmt: skip
+    """Text on a ground of the box's colour, kept inside the picture."""
+    if not text:
+        return
+    long, high = pen.textlength(text, font=font) + 4, _TEXT + 3
+    left, top = min(max(0.0, at[0]), max(0.0, size[0] - long)), min(max(0.0, at[1]), float(size[1] - _STRIP - high))
+    pen.rectangle([left, top, left + long, top + high], fill=colour)
+    pen.text((left + 2, top), text, fill="black", font=font)
 
 
 def _strip(pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, top: int, title: str) -> None:

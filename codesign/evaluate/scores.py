@@ -16,7 +16,7 @@ from codesign.evaluate.ranking import Ranking, rank
 from codesign.evaluate.truth import Truth
 
 METRICS = ("voc", "voc07", "coco")
-_HEADS = {"voc": ("AP50",), "voc07": ("AP50 VOC07",), "coco": ("COCO AP", "AP50", "AP75")}
+_HEADS = {"voc": ("AP50",), "voc07": ("AP50 VOC07",), "coco": ("COCO AP", "COCO AP50", "COCO AP75")}
 _POINTS = 101  # of a curve in the JSON
 
 

@@ -37,6 +37,11 @@ class ModelInfo:
     recipe: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
 
+    @property
+    def fit(self) -> str:
+        """How training fitted pictures to the input (codesign.data.fit): stretch where the recipe says nothing."""
+        return str(self.recipe.get("fit", "stretch"))
+
 
 def write(path: Path, schema: str, tensors: Tensors, info: ModelInfo) -> None:
     """Write tensors and header, atomically; `info.sha256` is computed here, metrics that are not finite are left out."""
