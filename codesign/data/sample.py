@@ -28,10 +28,13 @@ class Sample:
     crowd: np.ndarray | None = None
     areas: np.ndarray | None = None
 
-    @property
-    def single(self) -> np.ndarray:
-        """bool [n]: boxes around one object, which is what a network can learn from."""
-        return np.ones(len(self.labels), bool) if self.crowd is None else ~self.crowd
+    def without_crowds(self) -> Sample:
+        """The boxes around one object each, which is what a network can learn from."""
+        if self.crowd is None or not self.crowd.any():
+            return self
+        kept = ~self.crowd
+        areas = None if self.areas is None else self.areas[kept]
+        return Sample(self.name, self.image, self.boxes[kept], self.labels[kept], self.difficult[kept], self.crowd[kept], areas)
 
 
 def load_image(path: Path) -> np.ndarray:

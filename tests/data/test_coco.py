@@ -20,7 +20,9 @@ def test_boxes_classes_crowds_and_areas(tmp_path):
     first, second = read_split(tmp_path, "train", ["dog", "cat"])
     assert first.boxes.tolist() == [[2.5, 3, 22.5, 33], [0, 0, 60, 40]], "a box without width is left out"
     assert first.labels.tolist() == [1, 0] and first.areas.tolist() == [400.5, 900]
-    assert first.crowd.tolist() == first.difficult.tolist() == [False, True] and first.single.tolist() == [True, False]
+    assert first.crowd.tolist() == first.difficult.tolist() == [False, True]
+    alone = first.without_crowds()
+    assert alone.labels.tolist() == [1] and alone.areas.tolist() == [400.5] and second.without_crowds() is second
     assert first.image == tmp_path / "train2017" / "a.jpg" and first.name == "a"
     assert second.boxes.shape == (0, 4), "pictures without objects count"
     assert read_split(tmp_path, "test", ["dog", "cat"])[0].image == tmp_path / "val2017" / "a.jpg"
