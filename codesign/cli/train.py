@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`codesign train`: a Pascal VOC folder to a quantised model."""
+"""`codesign train`: a data folder to a quantised model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIGITS = Path("data") / "digits"
 
 def train_command(
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Pascal VOC folder; without it, generated digit scenes.")
+        Path | None, typer.Option("--data", metavar="DIR", help="Pascal VOC or COCO folder; without it, generated digit scenes.")
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where model, checkpoint and log go.")] = Path("data/run"),
     recipe: Annotated[
@@ -29,6 +29,9 @@ def train_command(
     config: Annotated[str, typer.Option("--config", metavar="a..e", help="The published configuration.")] = "b",
     weight_bits: Annotated[int, typer.Option("--weight-bits", help="4 or 8.")] = 4,
     form: Annotated[str, typer.Option("--form", help="Deformable form: square or pairs.")] = "square",
+    height: Annotated[int | None, typer.Option("--height", help="Input height, a multiple of 32; default: the configuration's.")] = None,
+    width: Annotated[int | None, typer.Option("--width", help="Input width, a multiple of 32.")] = None,
+    fit: Annotated[str | None, typer.Option("--fit", help="stretch pictures to the input, or letterbox them; the model keeps it.")] = None,
     float_epochs: Annotated[int | None, typer.Option("--float-epochs", help="Epochs before quantisation.")] = None,
     qat_epochs: Annotated[int | None, typer.Option("--qat-epochs", help="Epochs with quantisation; 0: a float model only.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Images a step.")] = None,
@@ -49,9 +52,10 @@ def train_command(
     if not folder.is_dir():
         raise UserError(f"{folder}: no such data folder")
     given = {"float_epochs": float_epochs, "qat_epochs": qat_epochs, "batch": batch, "seed": seed, "threads": threads,
-             "device": device}  # fmt: skip
+             "device": device, "fit": fit}  # fmt: skip
     how = replace(load_recipe(recipe), **{key: value for key, value in given.items() if value is not None})
     network = named_config(config, weight_bits=weight_bits, operator=form)
+    network = replace(network, input_size=(height or network.input_size[0], width or network.input_size[1]))
     say = console().print
     result = train(folder, how, out, config=network, start=start, resume=not fresh, report=say, eval_every=eval_every)
     if result is None:

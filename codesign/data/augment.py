@@ -8,6 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from codesign.data.fit import GREY, LETTERBOX, STRETCH, fit_scale, resize
+
+__all__ = ["Augment", "augment", "recolour", "resize", "scale_boxes"]
+
 
 @dataclass(frozen=True)
 class Augment:
@@ -23,13 +27,6 @@ class Augment:
     paste: int = 0  # at most so many objects of other pictures, rare classes first (codesign.data.paste)
 
 
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """uint8 [h, w, 3] stretched to size = (height, width) in pixels; unchanged if it has that size already."""
-    if image.shape[:2] == tuple(size):
-        return image
-    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR))
-
-
 def scale_boxes(boxes: np.ndarray, source: tuple[int, int], target: tuple[int, int]) -> np.ndarray:
     """Boxes [n, 4] of an image of size `source` (height, width) in the pixels of size `target`."""
     ry, rx = target[0] / source[0], target[1] / source[1]
@@ -38,10 +35,13 @@ def scale_boxes(boxes: np.ndarray, source: tuple[int, int], target: tuple[int, i
 
 def augment(
     image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, size: tuple[int, int], rng: np.random.Generator,
-    how: Augment,
+    how: Augment, fit: str = STRETCH,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """A random affine view of `image` at size (height, width) with the boxes that stay at least 40 % visible."""
-    fit_y, fit_x = size[0] / image.shape[0], size[1] / image.shape[1]  # objects are squeezed as in the plain resize
+    """A random affine view of `image` at size (height, width) with the boxes that stay at least 40 % visible.
+
+    Scales vary around those of `fit`; what lies beside the picture is grey as in a letterbox, else of any colour.
+    """
+    fit_y, fit_x = fit_scale(image.shape[:2], size, fit)  # objects are squeezed as in the plain fit
     if how.transpose and rng.random() < 0.5:
         image, boxes = image.swapaxes(0, 1), boxes[:, [1, 0, 3, 2]]
     h, w = image.shape[:2]
@@ -54,7 +54,7 @@ def augment(
     if how.vflip and rng.random() < 0.5:
         sy, ty = -sy, ty + sy * h
     inverse = (1 / sx, 0, -tx / sx, 0, 1 / sy, -ty / sy)
-    fill = tuple(int(v) for v in rng.integers(0, 256, 3))
+    fill = tuple(int(v) for v in rng.integers(0, 256, 3)) if fit != LETTERBOX else (GREY, GREY, GREY)
     view = Image.fromarray(image).transform(
         (size[1], size[0]), Image.Transform.AFFINE, inverse, Image.Resampling.BILINEAR, fillcolor=fill
     )

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from codesign.data.augment import Augment, augment, resize, scale_boxes
+from codesign.data.fit import STRETCH, Fitted, fit_picture
 from codesign.data.paste import Paster
+from codesign.data.sample import Sample, load_image
 from codesign.data.targets import Targets, make_targets
-from codesign.data.voc import Sample, load_image
-from codesign.evaluate.ap import Truth
+from codesign.evaluate.truth import Truth
 
 _CACHE_SCALE = 1.4  # larger images are cached at this multiple of the input size
 
@@ -26,10 +27,10 @@ def to_input(images: list[np.ndarray]) -> Tensor:
 
 
 class SceneCache:
-    """A split in memory. Batches are dicts: image, heatmap, index, size, offset, mask."""
+    """A split in memory, fitted to `size` as `fit` says. Batches are dicts: image, heatmap, index, size, offset, mask."""
 
-    def __init__(self, samples: list[Sample], classes: int, size: tuple[int, int]) -> None:
-        self.classes, self.size, self.samples = classes, size, samples
+    def __init__(self, samples: list[Sample], classes: int, size: tuple[int, int], fit: str = STRETCH) -> None:
+        self.classes, self.size, self.samples, self.fit = classes, size, samples, fit
         self.images: list[np.ndarray] = []
         self.boxes: list[np.ndarray] = []
         for sample in samples:
@@ -64,19 +65,19 @@ class SceneCache:
         """Unaugmented inputs with their truths in input pixels, in order."""
         for start in range(0, len(self), batch):
             picks = range(start, min(len(self), start + batch))
-            images = [resize(self.images[k], self.size) for k in picks]
-            yield to_input(images), [self.truth(k) for k in picks]
+            fitted = [fit_picture(self.images[k], *self.size, self.fit) for k in picks]
+            truths = [self._truth(k, picture) for k, picture in zip(picks, fitted, strict=True)]
+            yield to_input([picture.pixels for picture in fitted]), truths
 
-    def truth(self, k: int) -> Truth:
+    def _truth(self, k: int, picture: Fitted) -> Truth:
         """Ground truth of image k in the pixels of the network's input."""
-        boxes = scale_boxes(self.boxes[k], self.images[k].shape[:2], self.size)
-        return Truth(boxes, self.samples[k].labels, self.samples[k].difficult)
+        return Truth(picture.place(self.boxes[k]), self.samples[k].labels, self.samples[k].difficult)
 
     def _view(self, k: int, rng: np.random.Generator, how: Augment) -> tuple[np.ndarray, Targets]:
         image, boxes, labels = self.images[k], self.boxes[k], self.samples[k].labels
         if how.paste:
             image, boxes, labels = self._paster.paste(image, boxes, labels, how.paste, rng)
-        image, boxes, labels = augment(image, boxes, labels, self.size, rng, how)
+        image, boxes, labels = augment(image, boxes, labels, self.size, rng, how, self.fit)
         return image, make_targets(boxes, labels, self.classes, self.size)
 
     def _batch(self, views: list[tuple[np.ndarray, Targets]]) -> dict[str, Tensor]:

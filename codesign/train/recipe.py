@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 
 from codesign.data.augment import Augment
+from codesign.data.fit import STRETCH, checked_fit
 from codesign.errors import UserError
 
 MAX_THREADS = 256
@@ -42,6 +43,7 @@ class Recipe:
     threads: int = 1
     device: str = "cpu"  # or "cuda", "cuda:1"; "auto": the GPU if there is one
     save_seconds: float = 300.0  # between two checkpoints inside an epoch
+    fit: str = STRETCH  # or "letterbox": how pictures are brought to the network's size, here and wherever the model runs
     augment: Augment = Augment()
 
     def __post_init__(self) -> None:
@@ -51,6 +53,7 @@ class Recipe:
                 raise UserError(f"recipe: {name} is {value!r}; it must be a whole number, {least} to {most}")
         if min(self.pretrain_epochs, self.float_epochs, self.qat_epochs) < 0 or self.epochs < 1:
             raise UserError("recipe: epochs cannot be negative, and float and quantised stage need at least one together")
+        checked_fit(self.fit, "recipe: fit")
         if self.schedule not in SCHEDULES:
             raise UserError(f"recipe: schedule is {self.schedule!r}; it must be one of {', '.join(SCHEDULES)}")
         if min(self.batch, self.qat_batch, self.pretrain_batch) < 1 or self.lr <= 0 or self.qat_lr <= 0:

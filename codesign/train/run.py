@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from codesign.data.voc import Sample, has_split, read_classes, read_split
+from codesign.data.folder import has_split, read_classes, read_split
+from codesign.data.sample import Sample
 from codesign.errors import UserError
 from codesign.nn.codenet import CoDeNet
 from codesign.nn.config import NetConfig
@@ -85,7 +86,7 @@ def prepare(
     """Read the folder, make the network with random weights; nothing is written but the output folder."""
     classes = read_classes(data)
     config = replace(config, classes=len(classes))
-    samples = read_split(data, "train", classes)
+    samples = [sample.without_crowds() for sample in read_split(data, "train", classes)]
     held_out = _held_out(data, classes, report)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -94,8 +95,8 @@ def prepare(
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     model = CoDeNet(config).to(chosen_device(recipe.device), memory_format=torch.channels_last)
-    cache = SceneCache(samples, len(classes), config.input_size)
-    test = SceneCache(held_out, len(classes), config.input_size) if held_out else None
+    cache = SceneCache(samples, len(classes), config.input_size, recipe.fit)
+    test = SceneCache(held_out, len(classes), config.input_size, recipe.fit) if held_out else None
     identity = [config.to_json(), recipe.identity(), classes, [s.name for s in samples]]
     if start is not None:
         identity.append(_digest(start))
@@ -129,5 +130,5 @@ def _held_out(data: Path, classes: list[str], report: Report) -> list[Sample]:
     """The test split; empty, and said so, where the folder has no list for one. A broken split is an error."""
     if has_split(data, "test"):
         return read_split(data, "test", classes)
-    report(f"{data}: no ImageSets/Main/test.txt or val.txt, so no held-out split: AP50 is not measured")
+    report(f"{data}: no list of test or val pictures, so no held-out split: AP50 is not measured")
     return []
