@@ -14,6 +14,7 @@ from codesign.train.recipe import Recipe
 
 FOLDER = Path(__file__).resolve().parents[1] / "recipes"
 _MAX_BYTES = 64 << 10
+_FLOAT_STEPS, _QUANTISED_STEPS = 4000, 300
 T = TypeVar("T", Recipe, Augment)
 
 
@@ -22,18 +23,33 @@ def known_recipes() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
-def load_recipe(spec: str) -> Recipe:
+def load_recipe(spec: str, images: int | None = None) -> Recipe:
     """A recipe by name or .toml file: ``bccd``, ``my.toml``, ``bccd:seed=2,augment.paste=0``.
 
     Keys are the fields of `Recipe`, in the table ``augment`` those of `Augment`; what is left out keeps its default.
+    ``auto`` is the recipe for a folder of so many training `images`: as many steps as BCCD's, mirrored pictures.
     """
     name, _, settings = spec.partition(":")
+    if name == "auto" and images is not None:
+        return _with(_automatic(images), settings, spec)
     path = Path(name)
     if path.suffix != ".toml":
         if name not in known_recipes():
             raise UserError(f"unknown recipe {name!r}; known: {', '.join(known_recipes())}; or give a .toml file")
         path = FOLDER / f"{name}.toml"
-    values = _read(path)
+    return _with(_read(path), settings, spec)
+
+
+def _automatic(images: int) -> dict[str, Any]:
+    """BCCD's recipe with about its number of steps, within 12 to 150 float and 4 to 30 quantised epochs."""
+    values = _read(FOLDER / "bccd.toml")
+    values["float_epochs"] = min(150, max(12, round(_FLOAT_STEPS * values["batch"] / images)))
+    values["qat_epochs"] = min(30, max(4, round(_QUANTISED_STEPS * values["qat_batch"] / images)))
+    values["augment"] |= {"vflip": False, "transpose": False, "paste": 3}
+    return values
+
+
+def _with(values: dict[str, Any], settings: str, spec: str) -> Recipe:
     for setting in filter(None, settings.split(",")):
         _apply(values, setting, spec)
     try:

@@ -24,6 +24,12 @@ def test_settings_follow_a_colon(tmp_path: Path) -> None:
     assert load_recipe("digits") == Recipe()
 
 
+def test_the_automatic_recipe_follows_the_number_of_pictures() -> None:
+    few, some, many = (load_recipe("auto:seed=3", images) for images in (50, 292, 20_000))
+    assert few.float_epochs == 150 and some.float_epochs == 110 and many.float_epochs == 12
+    assert some.qat_epochs == 16 and some.seed == 3 and some.augment.hflip and not some.augment.vflip
+
+
 @pytest.mark.parametrize(
     ("text", "settings", "says"),
     [("lr = 'fast'", "", "lr is 'fast'"), ("speed = 1", "", "unknown key 'speed'"), ("augment = 3", "", "augment"),
