@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from codesign.cli.build import Json
 from codesign.cli.output import console, write_json
+
+if TYPE_CHECKING:
+    from codesign.train.recipe import Recipe
 
 DIGITS = Path("data") / "digits"
 
@@ -21,8 +24,9 @@ def train_command(
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where model, checkpoint and log go.")] = Path("data/run"),
     recipe: Annotated[
-        str, typer.Option("--recipe", metavar="NAME|FILE[:key=value,...]", help="How to train: digits, bccd, voc or a TOML file.")
-    ] = "digits",
+        str | None,
+        typer.Option("--recipe", metavar="NAME|FILE[:key=value,...]", help="How to train: auto, digits, bccd, voc or a TOML file."),
+    ] = None,
     start: Annotated[
         Path | None, typer.Option("--start", metavar="FILE", help="Weights to start from: float.safetensors of a run, or ShuffleNetV2 .pth.")
     ] = None,
@@ -46,14 +50,14 @@ def train_command(
     from codesign.errors import UserError
     from codesign.nn.config import named_config
     from codesign.train.loop import train
-    from codesign.train.recipe_file import load_recipe
 
     folder = data if data is not None else digit_scenes(DIGITS)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such data folder")
     given = {"float_epochs": float_epochs, "qat_epochs": qat_epochs, "batch": batch, "seed": seed, "threads": threads,
              "device": device, "fit": fit}  # fmt: skip
-    how = replace(load_recipe(recipe), **{key: value for key, value in given.items() if value is not None})
+    how = _recipe(recipe or ("digits" if data is None else "auto"), folder)
+    how = replace(how, **{key: value for key, value in given.items() if value is not None})
     network = named_config(config, weight_bits=weight_bits, operator=form)
     network = replace(network, input_size=(height or network.input_size[0], width or network.input_size[1]))
     say = console().print
@@ -65,6 +69,23 @@ def train_command(
     write_json(json, written)
     if result.model is not None:
         say(f"next: codesign build --board pynq-z2 --model {result.model}")
+
+
+def _recipe(spec: str, folder: Path) -> Recipe:
+    """By name, file or, for `auto`, by the number of pictures; says what `auto` chose."""
+    from codesign.data.folder import read_classes, read_split
+    from codesign.train.recipe_file import load_recipe
+
+    if spec.partition(":")[0] != "auto":
+        return load_recipe(spec)
+    images = len(read_split(folder, "train", read_classes(folder)))
+    chosen = load_recipe(spec, images)
+    mirrored = "mirrored pictures too (--recipe auto:augment.hflip=false where left and right matter)"
+    console().print(
+        f"recipe auto: {images} pictures, {chosen.float_epochs} float and {chosen.qat_epochs} quantised epochs"
+        + (f", {mirrored}" if chosen.augment.hflip else "")
+    )
+    return chosen
 
 
 def digit_scenes(folder: Path) -> Path:
