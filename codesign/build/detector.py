@@ -21,6 +21,7 @@ from codesign.errors import UserError
 from codesign.golden import image_codes, run
 from codesign.graph.files import load_graph
 from codesign.graph.ir import Graph
+from codesign.graph.meta import HEADS
 
 ENGINES = ("brevitas", "golden", "rtl")
 Run = Callable[[np.ndarray], Detections]
@@ -35,6 +36,8 @@ class Detector:
         self.on, self._options, self._listener = on, options, listener or Listener()
         if on == "brevitas" and options.trained_model is None:
             raise UserError(f"--on {on} needs a trained model; give one with --model")
+        if on == "brevitas" and options.onnx_model is not None:
+            raise UserError(f"--on {on}: {options.onnx_model.name} holds integers, no Brevitas network; use golden or rtl")
 
     @cached_property
     def context(self) -> Context:
@@ -44,10 +47,12 @@ class Detector:
 
     @cached_property
     def graph(self) -> Graph:
-        """The integer graph; for RTL the one in the build folder."""
-        if self.on == "rtl":
-            return load_graph(self.context.path(GRAPH))
-        return lowered(self._options)
+        """The integer graph; for RTL the one in the build folder. Raises UserError for one that is no detector's."""
+        graph = load_graph(self.context.path(GRAPH)) if self.on == "rtl" else lowered(self._options)
+        if any(role not in graph.outputs for role in HEADS) or graph.input.shape[0] != 3:
+            named = ", ".join(graph.outputs)[:80]
+            raise UserError(f"not a detector: its outputs are {named}; a detector takes a picture and has {', '.join(HEADS)}")
+        return graph
 
     @cached_property
     def detect(self) -> Run:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class BuildOptions:
     form: str | None = None
     out: Path | None = None
     fresh: bool = False
+    input: Path | None = None
 
     def __post_init__(self) -> None:
         if self.config not in CONFIGS:
@@ -43,11 +45,26 @@ class BuildOptions:
             raise UserError(f"--weight-bits {self.weight_bits}: must be 4 or 8")
         if self.form not in (None, *FORMS):
             raise UserError(f"--form {self.form!r}: must be one of {', '.join(FORMS)}")
-        for name, path in (("model", self.model), ("image", self.image)):
+        for name, path in (("model", self.model), ("image", self.image), ("input", self.input)):
             if path is not None and not path.is_file():
                 raise UserError(f"--{name} {path}: no such file")
         if self.model is not None and (self.weight_bits or self.form):
             raise UserError("--weight-bits and --form are the model file's own; leave them out with --model")
+
+        if self.image is not None and self.input is not None:
+            raise UserError("--image and --input both say what to run; leave one of them out")
+        if self.onnx_model is not None and (self.height or self.width):
+            raise UserError("--height and --width: an ONNX model has the size it was exported with; leave them out")
+
+    @property
+    def onnx_model(self) -> Path | None:
+        """The model file, if it is ONNX."""
+        return self.model if self.model is not None and self.model.suffix.lower() == ".onnx" else None
+
+    @property
+    def title(self) -> str:
+        """What is built, in a few words."""
+        return f"configuration {self.config}" if self.onnx_model is None else f"ONNX model {self.onnx_model.name}"
 
     @property
     def trained_model(self) -> Path | None:
@@ -59,4 +76,5 @@ class BuildOptions:
 
     def folder(self, board: str) -> Path:
         """Where the build's artefacts go."""
-        return self.out if self.out is not None else Path("build") / f"{board}-{self.config}"
+        named = self.config if self.onnx_model is None else re.sub(r"[^\w.-]+", "_", self.onnx_model.stem)
+        return self.out if self.out is not None else Path("build") / f"{board}-{named}"

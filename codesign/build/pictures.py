@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from codesign.data.fit import fit_picture
 from codesign.data.sample import load_image
 from codesign.errors import UserError
 
 COLOURS = ("red", "lime", "blue", "orange", "magenta", "cyan", "yellow", "purple")
+_LEAST_SCENE = 32  # pixels a side that a scene with digits needs
 
 
 def load_picture(path: Path, height: int, width: int) -> np.ndarray:
@@ -23,19 +24,15 @@ def load_picture(path: Path, height: int, width: int) -> np.ndarray:
     return pixels
 
 
-def png(pixels: np.ndarray) -> bytes:
-    """uint8 RGB as a PNG file's bytes."""
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    return out.getvalue()
-
-
 def held_out_scene(height: int, width: int, number: int = 0) -> np.ndarray:
     """A digit scene uint8 (height, width, 3) from handwriting no training scene contains; the same for a number."""
     from codesign.data.digits import handwriting, render_scene
 
     ink, labels = handwriting("test")
-    pixels, _, _ = render_scene(np.random.default_rng([1, 1, number]), ink, labels, max(height, width))
+    side = max(height, width, _LEAST_SCENE)
+    pixels, _, _ = render_scene(np.random.default_rng([1, 1, number]), ink, labels, side)
+    if side > max(height, width):
+        return fit_picture(pixels, height, width).pixels
     return np.ascontiguousarray(pixels[:height, :width])
 
 

@@ -72,12 +72,10 @@ class Context:
 
     @cached_property
     def codes(self) -> np.ndarray:
-        """The input's codes, int8 (3, H, W)."""
-        from codesign.build.pictures import load_picture
-        from codesign.golden import image_codes
+        """The input's codes, int8 (C, H, W)."""
+        from codesign.build.network_input import codes_of_png
 
-        _, height, width = self.graph.input.shape
-        return image_codes(load_picture(self.path(IMAGE), height, width))
+        return codes_of_png(self.path(IMAGE), self.graph.input.shape)
 
     @cached_property
     def golden(self) -> dict[str, np.ndarray]:

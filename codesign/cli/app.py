@@ -24,6 +24,7 @@ from codesign.cli import (
     doctor,
     download,
     eval,
+    export,
     report,
     timing,
     train,
@@ -64,6 +65,7 @@ app.command("eval")(eval.eval_command)
 app.command("agree")(agree.agree_command)
 app.command("detect")(detect.detect_command)
 app.command("check")(check.check_command)
+app.command("export")(export.export_command)
 app.command("digits")(digits.digits_command)
 app.command("disasm")(disasm.disasm_command)
 app.command("doctor")(doctor.doctor_command)

@@ -12,7 +12,7 @@ from codesign.cli.output import BuildPrinter, write_json
 
 Board = Annotated[str, typer.Option("--board", metavar="NAME|FILE", help="A board's name, or a board file (.toml).")]
 Config = Annotated[str, typer.Option("--config", metavar="a..e", help="The published configuration.")]
-Model = Annotated[Path | None, typer.Option("--model", metavar="FILE", help="A trained model or an integer graph.")]
+Model = Annotated[Path | None, typer.Option("--model", metavar="FILE", help="A trained model, an integer graph or an ONNX model (.onnx).")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; default build/BOARD-CONFIG.")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON too.")]
 
@@ -28,12 +28,13 @@ def build_command(
     form: Annotated[str | None, typer.Option("--form", help="square or pairs, for untrained weights.")] = None,
     out: Out = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every step again and forget edits.")] = False,
+    input: Annotated[Path | None, typer.Option("--input", metavar="FILE.npy", help="The input to run: codes (C, H, W), or reals.")] = None,
     json: Json = None,
 ) -> int:
     """Lower, plan, generate, simulate a frame, compare every tensor with golden, estimate resources, report."""
     from codesign.build import BuildOptions, build
 
-    options = BuildOptions(board, config, model, image, height, width, weight_bits, form, out, fresh)
+    options = BuildOptions(board, config, model, image, height, width, weight_bits, form, out, fresh, input)
     printer = BuildPrinter()
     try:
         result = build(options, printer)

@@ -100,7 +100,7 @@ def _refuse_other_config(model: Path | None, config: str) -> None:
     from codesign.nn.config import named_config
     from codesign.nn.model_file import read_info
 
-    if model is None or config == "b" or is_graph(model):
+    if model is None or config == "b" or model.suffix.lower() == ".onnx" or is_graph(model):
         return
     own, asked = read_info(model).config, named_config(config)
     if (own.width, own.input_size, own.stem) != (asked.width, asked.input_size, asked.stem):

@@ -55,7 +55,7 @@ class BuildPrinter(Listener):
 
     def began(self, context: Context, steps: Sequence[Step]) -> None:
         self._names = [step.name for step in steps]
-        self._out.print(f"codesign build: {context.board.title}, configuration {context.options.config} -> {context.folder}/")
+        self._out.print(f"codesign build: {context.board.title}, {context.options.title} -> {context.folder}/")
 
     def step(self, name: str) -> None:
         self._name, self._began, self._notes = name, time.monotonic(), []

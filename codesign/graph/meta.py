@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from codesign.errors import UserError
 from codesign.graph.ir import Graph
+from codesign.numeric import CODE_MAX, CODE_MIN
 
 HEADS = ("hm", "wh", "reg")
+INPUT_RANGE = "input_range"  #: meta key: [least, greatest] code of the input
 _MAX_LABEL = 100  # characters
 _MAX_SEED = 2**63 - 1
 
@@ -16,9 +18,19 @@ def check_meta(graph: Graph) -> None:
     seed = graph.meta.get("image_seed", 0)
     if type(seed) is not int or not 0 <= seed <= _MAX_SEED:
         raise UserError(f"meta.image_seed is {_shown(seed)}; it must be a whole number, 0 to {_MAX_SEED}; lower the model again")
+    input_range(graph)
     _check_labels(graph.meta.get("labels", []))
     if "labels" in graph.meta or any(role in graph.outputs for role in HEADS):
         _check_heads(graph)
+
+
+def input_range(graph: Graph) -> tuple[int, int]:
+    """(least, greatest) code that the input takes; all of int8 where nothing is said. Raises UserError."""
+    found = graph.meta.get(INPUT_RANGE, [CODE_MIN, CODE_MAX])
+    whole = isinstance(found, list) and len(found) == 2 and all(type(end) is int for end in found)
+    if not whole or not CODE_MIN <= found[0] < found[1] <= CODE_MAX:
+        raise UserError(f"meta.{INPUT_RANGE} is {_shown(found)}; it must be two rising codes, {CODE_MIN} to {CODE_MAX}; lower the model again")
+    return found[0], found[1]
 
 
 def _check_labels(labels: object) -> None:

@@ -12,7 +12,7 @@ from codesign.graph.count import mac_count
 from codesign.graph.ir import Add, Conv, DeformConv, GlobalAveragePool, Graph, MaxPool, Node, Tensor
 from codesign.onnx.importer import Import
 from codesign.onnx.reader import one_line
-from codesign.onnx.verdict import GOLDEN, SUPPORTED, Verdict
+from codesign.onnx.verdict import GOLDEN, SUPPORTED, UNSUPPORTED, Verdict
 from codesign.plan import plan
 from codesign.plan.latency import predict
 from codesign.program.config import AcceleratorConfig
@@ -71,6 +71,21 @@ def check_board(found: Import, board: Board) -> BoardCheck:
         return BoardCheck(_marked(found, {"network": (rule, "run it on golden, and report it")}), False, memory, macs)
     memory = replace(memory, program_bytes=len(program.content), dram_bytes=program.dram_bytes)
     return BoardCheck(found.verdicts, True, memory, macs, cycles, board.clock_mhz * 1e6 / cycles)
+
+
+def require(found: Import, board: Board, where: str) -> Graph:
+    """The graph, once every operator is one that the board's accelerator executes. Raises UserError for the first that is not."""
+    bad = next((verdict for verdict in found.verdicts if verdict.status == UNSUPPORTED), None)
+    if bad is not None or found.graph is None:
+        raise UserError(f"{where}: {bad.problem if bad else 'computes nothing'}")
+    problems = _input_problem(found.graph)
+    for node in found.nodes:
+        problem = accelerator_problem(found.tensors, node, board.accelerator)
+        if problem:
+            problems.setdefault(found.origin[node.name], problem)
+    for name, (rule, remedy) in problems.items():
+        raise UserError(f"{where}: {name!r}: {rule}; {remedy}")
+    return found.graph
 
 
 def _refusal(found: Import, said: str) -> dict[str, tuple[str, str]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import onnx
 from codesign.errors import UserError
 from codesign.graph.count import parameter_count
 from codesign.graph.ir import Conv, DeformConv, Graph, Node, Tensor
+from codesign.graph.meta import HEADS, INPUT_RANGE, check_meta
 from codesign.graph.rules import RULES, check
 from codesign.numeric import ACC_BITS
 from codesign.onnx.model import Model, Operator, Unsupported
@@ -29,7 +31,7 @@ class Import:
     """A verdict on every operator that computes something, in order; ``graph`` if all are supported.
 
     ``nodes`` and ``tensors`` are what could be lowered in any case; ``origin`` the ONNX operator of each node. ``constants``:
-    how many operators became constants.
+    how many operators became constants. ``producer``: what wrote the file, as the file says.
     """
 
     graph: Graph | None
@@ -39,6 +41,7 @@ class Import:
     origin: dict[str, str]
     opset: int
     constants: int
+    producer: str = ""
 
 
 def import_model(path: str | Path, acc_bits: int = ACC_BITS) -> Graph:
@@ -70,7 +73,7 @@ def examine_proto(proto: onnx.ModelProto, acc_bits: int = ACC_BITS) -> Import:
         graph = work.graph(acc_bits)
     state = work.state
     return Import(
-        graph, tuple(state.nodes), state.tensors, tuple(work.verdicts.values()), state.origin, model.opset, len(model.folded)
+        graph, tuple(state.nodes), state.tensors, tuple(work.verdicts.values()), state.origin, model.opset, len(model.folded), model.producer
     )
 
 
@@ -113,10 +116,21 @@ class _Lowering:
         convolutions = [node for node in state.nodes if isinstance(node, Conv | DeformConv)]
         bits = max((node.weight_bits for node in convolutions), default=8)
         meta = {"config": "onnx", "weight_bits": bits, "act_bits": 8, "trained": True}
+        meta |= {INPUT_RANGE: [*state.input_range], **self._labels()}
         graph = Graph(state.input, tuple(state.nodes), state.tensors, outputs, meta)
         graph.meta["params"] = parameter_count(graph)
         self._check(graph, acc_bits)
         return graph if self._sound() else None
+
+    def _labels(self) -> dict[str, list[str]]:
+        """A detector's class names, which exporting put into the file."""
+        try:
+            found = json.loads(self.model.labels or "[]")
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, list) or any(role not in self.model.outputs for role in HEADS):
+            return {}
+        return {"labels": found} if found else {}
 
     def _check(self, graph: Graph, acc_bits: int) -> None:
         for node in graph.nodes:
@@ -126,6 +140,7 @@ class _Lowering:
         if self._sound():
             try:
                 check(graph, acc_bits)
+                check_meta(graph)
             except UserError as error:
                 rule, _, remedy = str(error).rpartition("; ")
                 named = [node.name for node in graph.nodes if repr(node.name) in str(error)]

@@ -47,7 +47,8 @@ class ConstantCodes:
 @dataclass(frozen=True, eq=False)
 class Model:
     """``constants`` by tensor name, those behind a quantiser in ``codes`` too; ``shapes`` of all tensors that are known;
-    ``kinds`` NumPy type names of the inputs. ``folded`` are the names of operators that became constants."""
+    ``kinds`` NumPy type names of the inputs. ``folded`` are the names of operators that became constants. ``producer`` and
+    ``labels`` (JSON) are what the file says about itself."""
 
     opset: int
     operators: tuple[Operator, ...]
@@ -58,3 +59,5 @@ class Model:
     kinds: dict[str, str]
     outputs: tuple[str, ...]
     folded: tuple[str, ...] = ()
+    producer: str = ""
+    labels: str = ""

@@ -22,6 +22,7 @@ _FOLDED = frozenset(
     {"Add", "Cast", "Clip", "Concat", "DequantizeLinear", "Div", "Flatten", "Gather", "Identity", "IntQuant", "Mul", "Quant"}
     | {"QuantizeLinear", "Reshape", "Round", "Shape", "Slice", "Split", "Squeeze", "Sub", "Transpose", "Unsqueeze"}
 )
+LABELS = "codesign.labels"  #: metadata key of a detector's class names, JSON
 _CONSTANT_FIELDS = ("value", "value_float", "value_floats", "value_int", "value_ints")
 
 
@@ -54,7 +55,14 @@ def normalise(proto: onnx.ModelProto) -> Model:
         kinds={value.name: _kind(value) for value in given},
         outputs=tuple(value.name for value in graph.output),
         folded=tuple(folded),
+        producer=_text(f"{proto.producer_name} {proto.producer_version}"),
+        labels=next((entry.value for entry in proto.metadata_props if entry.key == LABELS), ""),
     )
+
+
+def _text(said: str) -> str:
+    """Printable, and short."""
+    return "".join(c for c in said if c.isprintable()).strip()[:80]
 
 
 def operators(graph: onnx.GraphProto) -> list[Operator]:

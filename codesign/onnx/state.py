@@ -38,6 +38,12 @@ class State:
         self._finished: dict[str, tuple[Pending, Quantiser, Codes]] = {}
         self._input_codes: Codes | None = None
 
+    @property
+    def input_range(self) -> tuple[int, int]:
+        """(least, greatest) code of the input's quantiser."""
+        assert self._input_codes is not None
+        return self._input_codes.quantiser.lo, self._input_codes.quantiser.hi
+
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def constant(self, operator: Operator, index: int) -> np.ndarray | None:

@@ -53,6 +53,7 @@ def _model(context: Context, macs: int) -> dict[str, Any]:
         "input": [int(side) for side in shape],
         "trained": bool(meta.get("trained", False)),
         "weights": context.fact("lower").get("weights"),
+        "source": context.fact("lower").get("source"),
     }
 
 
@@ -74,6 +75,7 @@ def _bit_exact(context: Context, simulated: dict[str, Any]) -> dict[str, Any]:
         "saturated_share": golden.get("saturated_share", {}),
         "distance_histogram": golden.get("distance_histogram", {}),
         "first_difference": simulated.get("first_difference"),
+        "top_codes": golden.get("top_codes", {}),
     }
 
 

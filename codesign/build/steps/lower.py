@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""lower: the trained model, or calibrated random weights, to graph.safetensors; and the picture to run."""
+"""lower: a trained or imported model, or calibrated random weights, to graph.safetensors; and the input to run, as a picture."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from codesign.build.artefacts import file_hash, text_hash, write_whole
+from codesign.build.network_input import SEED, pixel_codes, png_of_codes, random_codes, read_array
 from codesign.build.options import BuildOptions
-from codesign.build.pictures import held_out_scene, png
+from codesign.build.pictures import held_out_scene
 from codesign.build.step import DONE, GRAPH, IMAGE, Context, Outcome, Step
+from codesign.errors import UserError
 from codesign.graph.count import mac_count, parameter_count
 from codesign.graph.files import save_graph
 from codesign.graph.ir import Graph
@@ -24,6 +27,10 @@ def lowered(options: BuildOptions) -> Graph:
 
         form, bits = options.form or "square", options.weight_bits or 4
         return random_graph(options.config, height=options.height, width=options.width, weight_bits=bits, form=form)
+    if options.onnx_model is not None:
+        from codesign.onnx.importer import import_model
+
+        return import_model(model)
     if is_graph(model):
         from codesign.graph.files import load_graph
 
@@ -44,8 +51,21 @@ def is_graph(model: Path) -> bool:
         return FORMAT.encode() in handle.read(1 << 16)
 
 
+def chosen_input(options: BuildOptions, graph: Graph) -> tuple[np.ndarray, str]:
+    """Codes int8 (C, H, W) for the frame, and what they are."""
+    if options.input is not None:
+        return read_array(options.input, graph), options.input.name
+    channels = graph.input.shape[0]
+    if channels != 3:
+        if options.image is not None:
+            raise UserError(f"--image: the network takes {channels} channels, not a picture; give it --input FILE.npy")
+        return random_codes(graph), f"random codes of its range, seed {SEED}"
+    pixels, shown = picture(options, graph)
+    return pixel_codes(pixels, graph), shown
+
+
 def picture(options: BuildOptions, graph: Graph) -> tuple[np.ndarray, str]:
-    """uint8 (H, W, 3) for the frame, and what it is."""
+    """uint8 (H, W, 3) for the frame of a network that takes pictures, and what it is."""
     _, height, width = graph.input.shape
     if options.image is not None:
         from codesign.build.detector import graph_fit
@@ -63,15 +83,20 @@ def picture(options: BuildOptions, graph: Graph) -> tuple[np.ndarray, str]:
 class LowerStep(Step):
     name = "lower"
     outputs = (GRAPH, IMAGE)
-    sources = ("codesign/build/pictures.py", "codesign/data/fit.py", "codesign/lower", "codesign/graph", "codesign/numeric.py", "codesign/data/digits.py", "codesign/nn")
+    sources = (
+        "codesign/build/pictures.py", "codesign/build/network_input.py", "codesign/data/fit.py", "codesign/onnx", "codesign/lower",
+        "codesign/graph", "codesign/numeric.py", "codesign/data/digits.py", "codesign/nn",
+    )  # fmt: skip
 
     def inputs(self, context: Context) -> dict[str, str]:
         options = context.options
-        model, image = options.trained_model, options.image
+        model, image, codes = options.trained_model, options.image, options.input
         chosen = (options.config, options.height, options.width, options.weight_bits, options.form)
         return {
             "model": file_hash(model) if model else "",
             "image": file_hash(image) if image else "",
+            "input": file_hash(codes) if codes else "",
+            "model name": model.name if model else "",
             "options": text_hash(*chosen),
             "acc_bits": str(context.board.accelerator.acc_bits),
         }
@@ -79,16 +104,32 @@ class LowerStep(Step):
     def run(self, context: Context) -> Outcome:
         model = context.options.trained_model
         context.progress("calibrated random weights" if model is None else f"lowering {model.name}")
-        graph = lowered(context.options)
-        pixels, shown = picture(context.options, graph)
+        graph, source = self._graph(context)
+        codes, shown = chosen_input(context.options, graph)
         context.folder.mkdir(exist_ok=True)
         save_graph(graph, context.path(GRAPH))
-        write_whole(context.path(IMAGE), png(pixels))
+        write_whole(context.path(IMAGE), png_of_codes(codes))
         kind = "calibrated random weights" if model is None else model.name
-        _, height, width = graph.input.shape
+        channels, height, width = graph.input.shape
+        size = f"{width}x{height}" if channels == 3 else f"{channels}x{height}x{width}"
         facts = {"weights": kind, "trained": model is not None, "params": parameter_count(graph), "macs": mac_count(graph)}
+        if source:
+            facts["source"] = source
         reason = (
             f"{kind}: {len(graph.tensors)} tensors, {facts['params']:,} parameters, {facts['macs']:,} MACs, "
-            f"{width}x{height}; input is {shown}"
+            f"{size}; input is {shown}"
         )
         return Outcome(DONE, reason, facts)
+
+    def _graph(self, context: Context) -> tuple[Graph, dict[str, Any]]:
+        """The graph and, of an imported one, where it comes from. Raises UserError, naming the operator, for one that the
+        board's accelerator cannot execute."""
+        path = context.options.onnx_model
+        if path is None:
+            return lowered(context.options), {}
+        from codesign.onnx.board import require
+        from codesign.onnx.importer import examine
+
+        found = examine(path, context.board.accelerator.acc_bits)
+        graph = require(found, context.board, str(path))
+        return graph, {"file": path.name, "sha256": file_hash(path), "opset": found.opset, "producer": found.producer}
