@@ -129,6 +129,13 @@ def normalise_multiplier(real: float, layer: str = "", channel: int = 0) -> tupl
     return multiplier, shift
 
 
+def add_parameters(scale_a: float, scale_b: float, scale_out: float, layer: str) -> tuple[tuple[int, int], int]:
+    """((M_a, M_b), S) of an addition: the larger multiplier normalised, the other on its shift."""
+    larger, shift = normalise_multiplier(max(scale_a, scale_b) / scale_out, layer)
+    smaller = round(math.ldexp(min(scale_a, scale_b) / scale_out, shift))
+    return ((larger, smaller) if scale_a >= scale_b else (smaller, larger)), shift
+
+
 def requant_parameters(
     weight: np.ndarray,
     scale_in: float,
@@ -183,7 +190,7 @@ def prove_accumulator(layer: str, least: np.ndarray, greatest: np.ndarray, acc_b
     if worst[channel] > limit:
         needed = int(worst[channel] - 1).bit_length() + 1
         remedy = (
-            f"an accumulator of {needed} bits would do" if needed <= ACC_BITS_MAX else "shrink the weights"
+            f"an accumulator of {needed} bits would do (board setting acc_bits={needed})" if needed <= ACC_BITS_MAX else "shrink the weights"
         )
         raise UserError(
             f"layer {layer!r} channel {channel}: accumulator reaches "

@@ -10,7 +10,7 @@ import onnx
 from codesign.errors import UserError
 from codesign.onnx.reader import QONNX_DOMAINS, one_line
 
-_QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc", "FloatQuant")
+QUANTISERS = ("Quant", "IntQuant", "BipolarQuant", "Trunc", "FloatQuant")
 
 
 def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
@@ -25,7 +25,7 @@ def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
         if sides and not sides[0].HasField("dim_value"):
             sides[0].dim_value = 1
     for node in twin.graph.node:
-        if node.domain in QONNX_DOMAINS and node.op_type in _QUANTISERS and node.input:
+        if node.domain in QONNX_DOMAINS and node.op_type in QUANTISERS and node.input:
             first = node.input[0]
             del node.input[:], node.attribute[:]
             node.input.append(first)

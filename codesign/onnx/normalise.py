@@ -11,9 +11,9 @@ import onnx
 from onnx import helper, numpy_helper
 
 from codesign.errors import UserError
-from codesign.onnx.inference import infer_shapes
+from codesign.onnx.inference import QUANTISERS, infer_shapes
 from codesign.onnx.model import ConstantCodes, Model, Operator
-from codesign.onnx.reader import MAX_ELEMENTS, one_line
+from codesign.onnx.reader import MAX_ELEMENTS, QONNX_DOMAINS, one_line
 from codesign.onnx.reference import evaluate
 from codesign.onnx.reference.quantisation import quant_codes, spread
 
@@ -22,6 +22,7 @@ _FOLDED = frozenset(
     {"Add", "Cast", "Clip", "Concat", "DequantizeLinear", "Div", "Flatten", "Gather", "Identity", "IntQuant", "Mul", "Quant"}
     | {"QuantizeLinear", "Reshape", "Round", "Shape", "Slice", "Split", "Squeeze", "Sub", "Transpose", "Unsqueeze"}
 )
+_STANDARD, _MICROSOFT = ("", "ai.onnx"), "com.microsoft"
 LABELS = "codesign.labels"  #: metadata key of a detector's class names, JSON
 _CONSTANT_FIELDS = ("value", "value_float", "value_floats", "value_int", "value_ints")
 
@@ -76,8 +77,15 @@ def operators(graph: onnx.GraphProto) -> list[Operator]:
         attributes = {a.name: _attribute(a) for a in node.attribute}
         if node.op_type == "Split":
             attributes["num_outputs"] = len(node.output)
-        result.append(Operator(name, node.op_type, tuple(node.input), tuple(node.output), attributes))
+        result.append(Operator(name, _kind_of(node), tuple(node.input), tuple(node.output), attributes))
     return result
+
+
+def _kind_of(node: onnx.NodeProto) -> str:
+    """The operator's name; with its domain where that is none of those whose operators are known."""
+    known = node.domain in _STANDARD or (node.domain in QONNX_DOMAINS and node.op_type in QUANTISERS)
+    known |= node.domain == _MICROSOFT and node.op_type in ("QuantizeLinear", "DequantizeLinear")  # as ONNX's own
+    return node.op_type if known else f"{node.domain}.{node.op_type}"
 
 
 def _attribute(attribute: onnx.AttributeProto) -> Any:

@@ -85,6 +85,8 @@ def _scalar(model: Model, name: str, what: str) -> float:
     if found is None:
         raise Unsupported(f"its {what} is computed at run time", "quantise statically: scales must be constants")
     values = np.unique(np.asarray(found, np.float64))
-    if values.size != 1 or not np.isfinite(values).all():
+    if not np.isfinite(values).all():
+        raise Unsupported(f"its {what} is not a finite number", "calibrate or train again")
+    if values.size != 1:
         raise Unsupported(f"its {what} has {found.size} values", "quantise activations per tensor, not per channel")
     return float(values[0])

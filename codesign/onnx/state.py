@@ -12,8 +12,7 @@ from codesign.errors import UserError
 from codesign.graph.ir import Add as AddNode
 from codesign.graph.ir import Concat, Conv, DeformConv, GlobalAveragePool, Node, Requant, Tensor
 from codesign.graph.rules import output_shape
-from codesign.numeric import CODE_MAX, CODE_MIN, WEIGHT_MAX, WEIGHT_MIN, requant_parameters
-from codesign.onnx.addition import add_parameters
+from codesign.numeric import CODE_MAX, CODE_MIN, WEIGHT_MAX, WEIGHT_MIN, add_parameters, requant_parameters
 from codesign.onnx.model import Model, Operator, Unsupported
 from codesign.onnx.quantiser import Quantiser
 from codesign.onnx.values import Codes, Joined, Limits, Mean, Pending, Product, Raw, Sum, Unknown, Value

@@ -31,6 +31,7 @@ def runtime_tensors(path: Path, image: np.ndarray, names: list[str]) -> dict[str
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
+    options.log_severity_level = 3  # unused constants are not worth a line each
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     found = dict(zip(names, session.run(names, {model.graph.input[0].name: image})))
     return {name: codes.view(np.int8) ^ -128 if codes.dtype == np.uint8 else codes for name, codes in found.items()}

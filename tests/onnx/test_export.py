@@ -27,9 +27,8 @@ from codesign.graph.ir import (
 )
 from codesign.graph.rules import check
 from codesign.lower.random_net import random_graph
-from codesign.numeric import normalise_multiplier, requant_parameters
+from codesign.numeric import add_parameters, normalise_multiplier, requant_parameters
 from codesign.onnx import import_model, import_proto
-from codesign.onnx.addition import add_parameters
 from codesign.onnx.export import FORMATS, export_model, export_proto
 from tests.onnx.agreement import codes_of, compare_layers
 from tests.onnx.engines import qonnx_reals, runtime_tensors

@@ -16,6 +16,7 @@ from codesign.program.config import AcceleratorConfig
 from codesign.program.emulator import Emulator
 from tests.onnx.agreement import codes_of, compare_layers
 from tests.onnx.brevitas_net import Residual, Trunk, export
+from tests.onnx.engines import qonnx_reals
 
 
 @pytest.fixture(scope="module", params=[Trunk, Residual], ids=lambda network: network.__name__)
@@ -23,18 +24,6 @@ def exported(request, tmp_path_factory):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own
         return export(request.param, tmp_path_factory.mktemp("qonnx") / "model.onnx")
-
-
-def qonnx_reals(path, image: np.ndarray) -> dict[str, np.ndarray]:
-    """Every tensor as qonnx computes it, float."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from qonnx.core.modelwrapper import ModelWrapper
-        from qonnx.core.onnx_exec import execute_onnx
-        from qonnx.transformation.infer_shapes import InferShapes
-
-        model = ModelWrapper(str(path)).transform(InferShapes())
-        return execute_onnx(model, {model.graph.input[0].name: image}, return_full_exec_context=True)
 
 
 def test_each_layer_agrees_with_qonnx(exported):

@@ -19,8 +19,7 @@ from codesign.graph.ir import (
     Tensor,
     Upsample,
 )
-from codesign.numeric import requant_parameters
-from codesign.onnx.addition import add_parameters
+from codesign.numeric import add_parameters, requant_parameters
 
 MOVES = (MaxPool, Upsample, Slice, Concat, Shuffle)
 _NEIGHBOURS = 256  # single-precision numbers tried on either side

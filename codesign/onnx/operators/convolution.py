@@ -114,10 +114,14 @@ def weights(state: State, operator: Operator, rank: int, axis: int = 0) -> tuple
     name = operator.inputs[1]
     found: ConstantCodes | None = state.model.codes.get(name)
     if found is None:
+        if name in state.model.constants and not np.isfinite(state.model.constants[name]).all():
+            raise Unsupported("its weights, or their scales, are not finite numbers", "train or export the model again")
         if name in state.model.constants:
             raise Unsupported("its weights are not quantised", "put a Quant, or QuantizeLinear and back, on the weights")
         raise Unsupported("its weights are computed at run time", "make them a constant behind a quantiser")
-    if found.codes.ndim != rank or found.codes.size == 0:
+    if found.codes.size == 0:
+        raise Unsupported(f"weights of shape {found.codes.shape}: there are none", "give it at least one output channel")
+    if found.codes.ndim != rank:
         raise Unsupported(f"weights of shape {found.codes.shape}", "use two-dimensional convolutions")
     try:
         scale = np.broadcast_to(found.scale, found.codes.shape)
