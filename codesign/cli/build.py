@@ -10,9 +10,26 @@ import typer
 
 from codesign.cli.output import BuildPrinter, write_json
 
+
+def shipped_model(path: Path | None) -> Path | None:
+    """The path itself, or that of the shipped model of this name."""
+    if path is None or path.exists() or path.suffix or path.parent != Path():
+        return path
+    from codesign.build.options import SHIPPED_MODEL
+
+    named = SHIPPED_MODEL.with_name(f"{path.name}.safetensors")
+    return named if named.is_file() else path
+
+
 Board = Annotated[str, typer.Option("--board", metavar="NAME|FILE", help="A board's name, or a board file (.toml).")]
 Config = Annotated[str, typer.Option("--config", metavar="a..e", help="The published configuration.")]
-Model = Annotated[Path | None, typer.Option("--model", metavar="FILE", help="A trained model, an integer graph or an ONNX model (.onnx).")]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", metavar="FILE|NAME", callback=shipped_model,
+        help="A trained model, an integer graph, an ONNX model (.onnx), or the name of a shipped model.",
+    ),
+]  # fmt: skip
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; default build/BOARD-CONFIG.")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON too.")]
 

@@ -18,7 +18,7 @@ def eval_command(
     data: Annotated[
         Path | None, typer.Option("--data", metavar="DIR", help="Pascal VOC or COCO folder; without it, generated digit scenes.")
     ] = None,
-    on: Annotated[str, typer.Option("--on", help="float, brevitas, golden or rtl; several with commas.")] = "golden",
+    on: Annotated[str, typer.Option("--on", help="float, brevitas, golden or rtl; several with commas. float: of a float.safetensors, or as recorded.")] = "golden",
     metric: Annotated[str, typer.Option("--metric", help="voc, voc07 or coco; several with commas; default: all.")] = "all",
     images: Annotated[int | None, typer.Option("--images", min=1, help="At most so many pictures.")] = None,
     plots: Annotated[Path | None, typer.Option("--plots", metavar="DIR", help="Precision-recall curves, best and worst pictures.")] = None,
@@ -36,13 +36,18 @@ def eval_command(
     """
     from codesign.build import BuildOptions
     from codesign.build.detector import Detector
+    from codesign.build.float_detector import FloatDetector
     from codesign.cli.train import DIGITS, digit_scenes
+    from codesign.nn.float_file import is_float
 
     metrics = _metrics(metric)
     folder = data if data is not None else digit_scenes(DIGITS)
     options = BuildOptions(board, config, model, out=build_dir)
     say, results = console().print, []
     for engine in _engines(on):
+        if engine == "float" and is_float(model):
+            results.append(one_by_one(Evaluation(FloatDetector(model), folder, images, metrics, plots, threshold)))
+            continue
         if engine == "float":
             results.append(_recorded(options.trained_model))
             say(f"AP50 {results[-1]['ap50']:.4f} on float: recorded by training on its own test split, before quantisation")

@@ -15,6 +15,7 @@ from codesign.cli.progress import countdown
 
 if TYPE_CHECKING:
     from codesign.build.detector import Detector
+    from codesign.build.float_detector import FloatDetector
     from codesign.build.frames import FrameResult
     from codesign.data.sample import Sample
     from codesign.decode import Detections
@@ -27,7 +28,7 @@ Result = dict[str, Any]
 class Evaluation:
     """What is evaluated and what is asked of it; ``limit`` pictures at most, plots under ``plots``/ENGINE/."""
 
-    detector: Detector
+    detector: Detector | FloatDetector
     folder: Path
     limit: int | None
     metrics: Sequence[str]

@@ -40,6 +40,14 @@ def read_float_info(path: Path) -> ModelInfo:
     return container.read(path, SCHEMA)[0]
 
 
+def is_float(path: Path | None) -> bool:
+    """Whether this is a float model file, by its header."""
+    try:
+        return path is not None and bool(read_float_info(path))
+    except UserError:
+        return False
+
+
 def load_float(path: Path) -> tuple[CoDeNet, ModelInfo]:
     """The float network in eval mode, quantisers off; a damaged or foreign file is a `UserError`."""
     import torch

@@ -72,6 +72,25 @@ def test_pictures_are_fitted_as_the_model_was_trained(graphs, tmp_path, monkeypa
     assert result["ap50"] == 1.0 and "coco" not in result["metrics"]
 
 
+def test_a_float_model_file_is_run_itself(tmp_path):
+    pytest.importorskip("brevitas")
+    from codesign.nn.codenet import CoDeNet
+    from codesign.nn.float_file import save_float
+    from tests.nn.small import small_config
+
+    model = CoDeNet(small_config(input_size=(64, 96), classes=2))
+    save_float(tmp_path / "float.safetensors", model, labels=["dog", "cat"], recipe={"fit": "letterbox"})
+    result = run(tmp_path, tmp_path, "--on", "float", model="float")
+    assert result["on"] == "float" and result["images"] == 2 and set(result["metrics"]["voc"]["per_class"]) == {"dog", "cat"}
+
+
+def test_shipped_models_have_names(capsys):
+    assert main(["eval", "--data", "missing", "--model", "digits-b-w4a8"]) == 2
+    assert "missing: no such data folder" in capsys.readouterr().err
+    assert main(["eval", "--data", "missing", "--model", "digits-z"]) == 2
+    assert "digits-z: no such file" in capsys.readouterr().err
+
+
 def test_wrong_options_and_folders_are_one_line(graphs, tmp_path, capsys):
     model = ["--model", str(graphs / "stretch.safetensors")]
     assert main(["eval", "--data", str(write_folder(tmp_path / "coco")), *model, "--metric", "map"]) == 2

@@ -9,9 +9,9 @@ pytest.importorskip("torch")
 pytest.importorskip("brevitas")
 pytest.importorskip("sklearn")
 
-from codesign.cli import main  # noqa: E402
-from codesign.data.digits import write_scenes  # noqa: E402
-from codesign.nn.model_file import read_info  # noqa: E402
+from codesign.cli import main
+from codesign.data.digits import write_scenes
+from codesign.nn.model_file import read_info
 
 
 def test_a_folder_of_ones_own_needs_nothing_but_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
