@@ -55,7 +55,7 @@ def train(
     live: Live | None = None
     try:
         for stage in stages(recipe):
-            if point is not None and point.stage == "quantised" != stage.name:
+            if (stage.quantised and not stage.epochs) or (point is not None and point.stage == "quantised" != stage.name):
                 continue
             if point is not None and point.stage == stage.name:
                 live = Live.restored(run, stage)

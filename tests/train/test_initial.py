@@ -113,9 +113,14 @@ def test_quantised_training_starts_from_a_float_run(tmp_path: Path) -> None:
     write_scenes(tmp_path / "data", train=4, test=2, size=64)
     config = small_config(input_size=(64, 64))
     recipe = Recipe(pretrain_epochs=0, float_epochs=1, qat_epochs=0, batch=2, qat_batch=2, calibration_batches=1)
-    first = train(tmp_path / "data", recipe, tmp_path / "one", config=config, report=lambda _: None)
-    assert first is not None and first.model is None and first.float_model.is_file()
     said: list[str] = []
+    first = train(tmp_path / "data", recipe, tmp_path / "one", config=config, report=said.append)
+    assert first is not None and first.model is None and first.float_model.is_file()
+    assert not any("post_training" in line for line in said) and not load_float(first.float_model)[0].stem.quantised
+    again = train(tmp_path / "data", replace(recipe, qat_epochs=1), tmp_path / "one", config=config, report=said.append)
+    assert again is not None and again.model is not None, "a float run goes on with quantised epochs"
+    assert read_float_info(first.float_model).metrics["ap50_float"] == first.ap50_float
+    said = []
     second = train(tmp_path / "data", replace(recipe, float_epochs=0, qat_epochs=1), tmp_path / "two",
                    config=replace(config, weight_bits=8), start=first.float_model, report=said.append)  # fmt: skip
     assert second is not None and second.model is not None and any("starting from" in line for line in said)
