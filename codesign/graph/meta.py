@@ -8,6 +8,7 @@ from codesign.graph.ir import Graph
 from codesign.numeric import CODE_MAX, CODE_MIN
 
 HEADS = ("hm", "wh", "reg")
+DETECTOR = ("labels", "fit")  #: meta keys that commands on a detector read
 INPUT_RANGE = "input_range"  #: meta key: [least, greatest] code of the input
 _MAX_LABEL = 100  # characters
 _MAX_SEED = 2**63 - 1

@@ -13,7 +13,7 @@ import onnx
 from codesign.errors import UserError
 from codesign.graph.count import parameter_count
 from codesign.graph.ir import Conv, DeformConv, Graph, Node, Tensor
-from codesign.graph.meta import HEADS, INPUT_RANGE, check_meta
+from codesign.graph.meta import DETECTOR, HEADS, INPUT_RANGE, check_meta
 from codesign.graph.rules import RULES, check
 from codesign.numeric import ACC_BITS
 from codesign.onnx.model import Model, Operator, Unsupported
@@ -116,21 +116,21 @@ class _Lowering:
         convolutions = [node for node in state.nodes if isinstance(node, Conv | DeformConv)]
         bits = max((node.weight_bits for node in convolutions), default=8)
         meta = {"config": "onnx", "weight_bits": bits, "act_bits": 8, "trained": True}
-        meta |= {INPUT_RANGE: [*state.input_range], **self._labels()}
+        meta |= {INPUT_RANGE: [*state.input_range], **self._about()}
         graph = Graph(state.input, tuple(state.nodes), state.tensors, outputs, meta)
         graph.meta["params"] = parameter_count(graph)
         self._check(graph, acc_bits)
         return graph if self._sound() else None
 
-    def _labels(self) -> dict[str, list[str]]:
-        """A detector's class names, which exporting put into the file."""
-        try:
-            found = json.loads(self.model.labels or "[]")
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, list) or any(role not in self.model.outputs for role in HEADS):
+    def _about(self) -> dict[str, object]:
+        """What exporting wrote down about a detector: class names, and how its pictures are fitted."""
+        if any(role not in self.model.outputs for role in HEADS):
             return {}
-        return {"labels": found} if found else {}
+        try:
+            found = json.loads(self.model.about or "{}")
+        except (ValueError, RecursionError):
+            return {}
+        return {key: found[key] for key in DETECTOR if key in found} if isinstance(found, dict) else {}
 
     def _check(self, graph: Graph, acc_bits: int) -> None:
         for node in graph.nodes:

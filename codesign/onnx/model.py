@@ -48,7 +48,7 @@ class ConstantCodes:
 class Model:
     """``constants`` by tensor name, those behind a quantiser in ``codes`` too; ``shapes`` of all tensors that are known;
     ``kinds`` NumPy type names of the inputs. ``folded`` are the names of operators that became constants. ``producer`` and
-    ``labels`` (JSON) are what the file says about itself."""
+    ``about`` (JSON, of a detector) are what the file says about itself."""
 
     opset: int
     operators: tuple[Operator, ...]
@@ -60,4 +60,4 @@ class Model:
     outputs: tuple[str, ...]
     folded: tuple[str, ...] = ()
     producer: str = ""
-    labels: str = ""
+    about: str = ""

@@ -23,7 +23,7 @@ _FOLDED = frozenset(
     | {"QuantizeLinear", "Reshape", "Round", "Shape", "Slice", "Split", "Squeeze", "Sub", "Transpose", "Unsqueeze"}
 )
 _STANDARD, _MICROSOFT = ("", "ai.onnx"), "com.microsoft"
-LABELS = "codesign.labels"  #: metadata key of a detector's class names, JSON
+ABOUT = "codesign.detector"  #: metadata key: JSON of a detector's class names and of how its pictures are fitted
 _CONSTANT_FIELDS = ("value", "value_float", "value_floats", "value_int", "value_ints")
 
 
@@ -57,7 +57,7 @@ def normalise(proto: onnx.ModelProto) -> Model:
         outputs=tuple(value.name for value in graph.output),
         folded=tuple(folded),
         producer=_text(f"{proto.producer_name} {proto.producer_version}"),
-        labels=next((entry.value for entry in proto.metadata_props if entry.key == LABELS), ""),
+        about=next((entry.value for entry in proto.metadata_props if entry.key == ABOUT), ""),
     )
 
 

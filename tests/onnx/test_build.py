@@ -148,11 +148,12 @@ def test_an_exported_detector_finds_the_same_boxes(capsys, tmp_path):
     from codesign.api import Detector
 
     graph = random_graph("b", height=64, width=64, classes=3)
+    graph.meta["fit"] = "letterbox"
     path = tmp_path / "detector.onnx"
     export_model(graph, path, "onnx")
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     detector = Detector(BuildOptions("pynq-z2", model=path))
-    assert detector.labels == graph.meta["labels"] and detector.size == (64, 64)
+    assert (detector.labels, detector.fit, detector.size) == (graph.meta["labels"], "letterbox", (64, 64))
     from codesign.build.detector import decode_heads
     from codesign.golden import image_codes
 

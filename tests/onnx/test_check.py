@@ -236,6 +236,22 @@ def test_a_broken_file_is_one_line_and_exit_code_2(kind, capsys, tmp_path):
     assert re.search(BROKEN[kind], err), err
 
 
+@pytest.mark.parametrize("said", ['{"labels": ["\\u001b[31m", "b"]}', '{"labels": 5}', "[" * 100_000, "[1]", '{"labels": ["a"]}'])
+def test_what_a_file_says_about_itself_is_not_trusted(said, tmp_path):
+    b, x = detector()
+    for role, channels in (("hm", 2), ("wh", 2), ("reg", 2)):
+        b.nodes.append(onnx.helper.make_node("Identity", [b.quant(b.conv(x, 8, channels))], [role], name=role))
+    model = b.model("hm", "wh", "reg")
+    onnx.helper.set_model_props(model, {"codesign.detector": said})
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    if said.startswith("["):
+        assert "labels" not in import_model(tmp_path / "model.onnx").meta
+        return
+    with pytest.raises(UserError, match="meta") as caught:
+        import_model(tmp_path / "model.onnx")
+    assert str(caught.value).isprintable()
+
+
 def test_a_missing_file(capsys, tmp_path):
     assert check(capsys, tmp_path / "none.onnx")[0] == 2
 

@@ -23,12 +23,13 @@ from codesign.graph.ir import (
     Slice,
     Upsample,
 )  # fmt: skip
+from codesign.graph.meta import DETECTOR
 from codesign.numeric import CODE_MAX, CODE_MIN
 from codesign.onnx.export.constants import conv_biases, conv_scales, settled_channels
 from codesign.onnx.export.message import Message
 from codesign.onnx.export.scales import MOVES, single_scales
 from codesign.onnx.export.style import Style
-from codesign.onnx.normalise import LABELS
+from codesign.onnx.normalise import ABOUT
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,8 @@ class Writer:
                 message.op("Identity", [self._reals[name]], role)
         deformable = any(isinstance(node, DeformConv) for node in graph.nodes)
         outputs = {role: (1, *self._tensors[name].shape) for role, name in graph.outputs.items()}
-        about = {LABELS: json.dumps(graph.meta["labels"])} if graph.meta.get("labels") else {}
+        known = {key: graph.meta[key] for key in DETECTOR if key in graph.meta}
+        about = {ABOUT: json.dumps(known)} if known else {}
         proto = message.model(
             {graph.input.name: (1, *graph.input.shape)}, outputs, self._style.opsets(deformable), about
         )
