@@ -61,7 +61,7 @@ def test_structure(quantised):
     assert graph.tensors[graph.outputs["logits"]].shape == (10, 1, 1)
 
 
-SIZES = [(0.5, 64, False), pytest.param(1.0, 224, True, marks=pytest.mark.slow)]
+SIZES = [(0.5, 64, False), pytest.param((1.0, 224, True), marks=pytest.mark.slow)]
 
 
 @pytest.fixture(scope="module", params=SIZES, ids=["0.5 at 64, uint8", "1.0 at 224, int8"])
