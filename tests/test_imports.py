@@ -36,6 +36,9 @@ OURS: dict[str, tuple[str, ...]] = {
     "codesign.train": (
         "codesign.errors", "codesign.data", "codesign.nn", "codesign.decode", "codesign.evaluate", "codesign.numeric",
     ),
+    "codesign.quantise": (
+        "codesign.errors", "codesign.data", "codesign.nn", "codesign.decode", "codesign.evaluate", "codesign.train",
+    ),
     "codesign.lower": (
         "codesign.errors", "codesign.numeric", "codesign.graph", "codesign.golden", "codesign.nn",
     ),
@@ -52,6 +55,7 @@ FORBIDDEN: dict[str, set[str]] = {
     **{part: HEAVY for part in OURS if part.startswith("codesign.")},
     "codesign.nn": HEAVY - TORCH,
     "codesign.train": HEAVY - TORCH,
+    "codesign.quantise": HEAVY - TORCH,
     "codesign.lower": HEAVY - TORCH - {"scipy"},
     "codesign.data": HEAVY - {"sklearn"},
     "codesign.onnx": HEAVY - {"onnx"},

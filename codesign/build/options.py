@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesign.errors import UserError
+from codesign.nn.layer_bits import LayerBits, checked, layer_names
 
 CONFIGS = ("a", "b", "c", "d", "e")
 FORMS = ("square", "pairs")
@@ -34,6 +35,7 @@ class BuildOptions:
     out: Path | None = None
     fresh: bool = False
     input: Path | None = None
+    layer_bits: LayerBits = ()
 
     def __post_init__(self) -> None:
         if self.config not in CONFIGS:
@@ -48,8 +50,9 @@ class BuildOptions:
         for name, path in (("model", self.model), ("image", self.image), ("input", self.input)):
             if path is not None and not path.is_file():
                 raise UserError(f"--{name} {path}: no such file")
-        if self.model is not None and (self.weight_bits or self.form):
-            raise UserError("--weight-bits and --form are the model file's own; leave them out with --model")
+        checked(self.layer_bits, layer_names())
+        if self.model is not None and (self.weight_bits or self.form or self.layer_bits):
+            raise UserError("--weight-bits, --layer-bits and --form are the model file's own; leave them out with --model")
 
         if self.image is not None and self.input is not None:
             raise UserError("--image and --input both say what to run; leave one of them out")
@@ -71,7 +74,7 @@ class BuildOptions:
         """The model file to lower, or None for calibrated random weights."""
         if self.model is not None:
             return self.model
-        shaped = self.config != "b" or self.weight_bits or self.form or self.height or self.width
+        shaped = self.config != "b" or self.weight_bits or self.layer_bits or self.form or self.height or self.width
         return None if shaped or not SHIPPED_MODEL.is_file() else SHIPPED_MODEL
 
     def folder(self, board: str) -> Path:

@@ -25,7 +25,9 @@ from codesign.cli import (
     download,
     eval,
     export,
+    ptq,
     report,
+    sensitivity,
     timing,
     train,
 )
@@ -61,6 +63,8 @@ app.command("report")(report.report_command)
 app.command("bench")(bench.bench_command)
 app.command("timing")(timing.timing_command)
 app.command("train")(train.train_command)
+app.command("ptq")(ptq.ptq_command)
+app.command("sensitivity")(sensitivity.sensitivity_command)
 app.command("eval")(eval.eval_command)
 app.command("agree")(agree.agree_command)
 app.command("detect")(detect.detect_command)

@@ -31,6 +31,9 @@ Model = Annotated[
     ),
 ]  # fmt: skip
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Output folder; default build/BOARD-CONFIG.")]
+LayerBits = Annotated[
+    str | None, typer.Option("--layer-bits", metavar="LAYER=4|8,..", help="Other weight bits for single layers, as stem=8,decoder1.offset=8.")
+]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON too.")]
 
 
@@ -42,6 +45,7 @@ def build_command(
     height: Annotated[int | None, typer.Option("--height", help="Input height, a multiple of 32.")] = None,
     width: Annotated[int | None, typer.Option("--width", help="Input width, a multiple of 32.")] = None,
     weight_bits: Annotated[int | None, typer.Option("--weight-bits", help="4 or 8, for untrained weights.")] = None,
+    layer_bits: LayerBits = None,
     form: Annotated[str | None, typer.Option("--form", help="square or pairs, for untrained weights.")] = None,
     out: Out = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every step again and forget edits.")] = False,
@@ -50,8 +54,10 @@ def build_command(
 ) -> int:
     """Lower, plan, generate, simulate a frame, compare every tensor with golden, estimate resources, report."""
     from codesign.build import BuildOptions, build
+    from codesign.nn.layer_bits import parse
 
-    options = BuildOptions(board, config, model, image, height, width, weight_bits, form, out, fresh, input)
+    options = BuildOptions(board, config, model, image, height, width, weight_bits, form, out, fresh, input,
+                           parse(layer_bits))  # fmt: skip
     printer = BuildPrinter()
     try:
         result = build(options, printer)

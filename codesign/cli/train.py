@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from codesign.cli.build import Json
+from codesign.cli.build import Json, LayerBits
 from codesign.cli.output import console, write_json
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def train_command(
     ] = None,
     config: Annotated[str, typer.Option("--config", metavar="a..e", help="The published configuration.")] = "b",
     weight_bits: Annotated[int, typer.Option("--weight-bits", help="4 or 8.")] = 4,
+    layer_bits: LayerBits = None,
     form: Annotated[str, typer.Option("--form", help="Deformable form: square or pairs.")] = "square",
     height: Annotated[int | None, typer.Option("--height", help="Input height, a multiple of 32; default: the configuration's.")] = None,
     width: Annotated[int | None, typer.Option("--width", help="Input width, a multiple of 32.")] = None,
@@ -49,6 +50,7 @@ def train_command(
     """Train in float, then with quantisers on; prints the budget first and resumes where it was interrupted."""
     from codesign.errors import UserError
     from codesign.nn.config import named_config
+    from codesign.nn.layer_bits import parse
     from codesign.train.loop import train
 
     folder = data if data is not None else digit_scenes(DIGITS)
@@ -58,7 +60,7 @@ def train_command(
              "device": device, "fit": fit}  # fmt: skip
     how = _recipe(recipe or ("digits" if data is None else "auto"), folder)
     how = replace(how, **{key: value for key, value in given.items() if value is not None})
-    network = named_config(config, weight_bits=weight_bits, operator=form)
+    network = named_config(config, weight_bits=weight_bits, operator=form, layer_bits=parse(layer_bits))
     network = replace(network, input_size=(height or network.input_size[0], width or network.input_size[1]))
     say = console().print
     result = train(folder, how, out, config=network, start=start, resume=not fresh, report=say, eval_every=eval_every)

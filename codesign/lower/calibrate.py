@@ -15,6 +15,7 @@ import numpy as np
 
 from codesign.golden import accumulate, run_node
 from codesign.graph.ir import Conv, DeformConv, Graph, Node, Requant, Tensor
+from codesign.nn.layer_bits import LayerBits, bits_of
 from codesign.numeric import (
     ACC_BITS,
     CODE_MAX,
@@ -36,8 +37,10 @@ _SPREAD = {4: 3.0, 8: 45.0}
 class Calibrator:
     """A graph under construction. ``values`` and ``tensors`` are by name; ``add_*`` return the output's name."""
 
-    def __init__(self, image: np.ndarray, rng: np.random.Generator, zero_point: int = IMAGE_ZERO_POINT) -> None:
-        self.rng = rng
+    def __init__(
+        self, image: np.ndarray, rng: np.random.Generator, zero_point: int = IMAGE_ZERO_POINT, layer_bits: LayerBits = ()
+    ) -> None:
+        self.rng, self.layer_bits = rng, layer_bits
         self.input = Tensor("image", tuple(image.shape), IMAGE_SCALE, zero_point)
         self.tensors: dict[str, Tensor] = {"image": self.input}
         self.values: dict[str, np.ndarray] = {"image": image}
@@ -57,7 +60,7 @@ class Calibrator:
         relu: bool = True,
     ) -> str:
         """A convolution with its requantisation and, if ``relu``, ReLU; pads kernel // 2."""
-        fan_in = 1 if depthwise else self.tensors[source].shape[0]
+        fan_in, bits = 1 if depthwise else self.tensors[source].shape[0], self.bits(name, bits)
         weight = self.random_weight((channels, fan_in, kernel, kernel), bits)
         node = Conv(
             name, (source,), name, weight, bits, UNCHOSEN, stride, kernel // 2, channels if depthwise else 1
@@ -66,9 +69,14 @@ class Calibrator:
 
     def add_deform(self, name: str, source: str, offsets: str, *, bits: int, form: str, bound: int) -> str:
         """A depthwise 3x3 deformable convolution, signed output."""
+        bits = self.bits(name, bits)
         weight = self.random_weight((self.tensors[source].shape[0], 1, 3, 3), bits)
         node = DeformConv(name, (source, offsets), name, weight, bits, UNCHOSEN, form, bound)
         return self.add_requantised(node, relu=False)
+
+    def bits(self, name: str, default: int) -> int:
+        """Weight bits of a layer."""
+        return bits_of(name, self.layer_bits, default)
 
     def add_moved(self, node: Node) -> str:
         """A node that moves codes: its output shares the first input's scale and zero point."""

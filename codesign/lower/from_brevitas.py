@@ -60,6 +60,7 @@ def lower(
         "classes": settings.classes,
         "labels": names,
         "weight_bits": settings.weight_bits,
+        "layer_bits": [list(pair) for pair in settings.layer_bits],
         "act_bits": 8,
         "form": settings.operator,
         "bound": settings.bound,

@@ -20,7 +20,7 @@ def add_offset_conv(cal: Calibrator, name: str, source: str, *, bits: int, form:
     Many random channels are tried at once; those whose values cover the whole range on the picture's border and at
     its corners are kept.
     """
-    codes = cal.values[source]
+    codes, bits = cal.values[source], cal.bits(name, bits)
     low = 0 if form == "square" else -bound
     weights = cal.random_weight((_CANDIDATES, codes.shape[0], 1, 1), bits)
     wanted = np.arange(low, bound + 1)

@@ -19,6 +19,7 @@ from codesign.lower.calibrate import Calibrator
 from codesign.lower.offset_choice import add_offset_conv, border_values, corner_values
 from codesign.lower.shapes import CodenetShape, codenet_shape
 from codesign.lower.textured_image import textured_image
+from codesign.nn.layer_bits import LayerBits, checked, layer_names
 from codesign.numeric import OFFSET_BOUND
 
 _STEM_BITS = 8
@@ -38,11 +39,12 @@ def random_graph(
     seed: int = 0,
     form: str = "square",
     bound: int = OFFSET_BOUND,
+    layer_bits: LayerBits = (),
 ) -> Graph:
     """A checked graph, the same for the same arguments.
 
     ``config`` is a letter or fields of `CodenetShape` that replace b's; ``height`` and ``width`` default to the
-    configuration's. Calibrated on `calibration_image(graph)`: there no tensor of 64 values or more has over 60 % of
+    configuration's; ``layer_bits`` as in `codesign.nn.layer_bits`. Calibrated on `calibration_image(graph)`: there no tensor of 64 values or more has over 60 % of
     them at one code (80 % after ReLU), and every distance 0..``bound`` occurs in each deformable layer of at least
     64 pixels, on the border, and over all such layers at corners too. Where a shape leaves no room for that (very
     long or small inputs), ``meta["shortfall"]`` says what is missing. Raises UserError on bad arguments.
@@ -55,11 +57,11 @@ def random_graph(
             raise UserError(f"input of {height}x{width}: both sides must be multiples of 32, 32 to {_LARGEST_SIDE}")
     if form not in ("square", "pairs"):
         raise UserError(f"deformable form {form!r} is not known; pick square or pairs")
-    problem = ""
+    layer_bits, problem = checked(layer_bits, layer_names()), ""
     for attempt in range(_TRIES):
         image = image_codes(textured_image(height, width, seed))
         rng = np.random.default_rng([seed, attempt, height, width, weight_bits, classes])
-        cal = Calibrator(image, rng)
+        cal = Calibrator(image, rng, layer_bits=layer_bits)
         graph = _build(cal, shape, classes, weight_bits, form, bound)
         graph.meta.update(image_seed=seed, seed=seed)
         problem = _shortfall(graph, cal.values)
@@ -105,6 +107,7 @@ def _build(
         "classes": classes,
         "labels": [f"class{i}" for i in range(classes)],
         "weight_bits": bits,
+        "layer_bits": [list(pair) for pair in cal.layer_bits],
         "act_bits": 8,
         "form": form,
         "bound": bound,

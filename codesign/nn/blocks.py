@@ -7,6 +7,8 @@ switch, so one tree is the float network, the network in calibration and the qua
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import brevitas.nn as qnn
 import torch
 import torch.nn.functional as F
@@ -15,6 +17,22 @@ from torch import Tensor, nn
 from codesign.nn.config import NetConfig
 from codesign.nn.deform import deform_depthwise
 from codesign.nn.quant import WEIGHT_QUANT, ActQuant, DistanceQuant
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Weight bits of the layers below one module of the network, by their names there."""
+
+    config: NetConfig
+    prefix: str = ""
+
+    def of(self, name: str) -> int:
+        """4 or 8."""
+        return self.config.bits(self.prefix + name)
+
+    def under(self, name: str) -> Bits:
+        """Those below one of its modules."""
+        return Bits(self.config, f"{self.prefix}{name}.")
 
 
 class ConvUnit(nn.Module):
@@ -46,8 +64,8 @@ class ConvUnit(nn.Module):
 class DeformUnit(ConvUnit):
     """Depthwise 3x3 at the taps that `offset` names; see `codesign.nn.deform`."""
 
-    def __init__(self, channels: int, act: nn.Module, config: NetConfig, bn: bool) -> None:
-        super().__init__(channels, channels, 3, act, bits=config.weight_bits, groups=channels, bn=bn)
+    def __init__(self, channels: int, act: nn.Module, config: NetConfig, bn: bool, bits: int) -> None:
+        super().__init__(channels, channels, 3, act, bits=bits, groups=channels, bn=bn)
         self.operator, self.bound, self.integer = config.operator, config.bound, config.rounding == "integer"
 
     def forward(self, x: Tensor, offset: Tensor) -> Tensor:  # type: ignore[override]
@@ -68,12 +86,12 @@ def channel_shuffle(x: Tensor, groups: int = 2) -> Tensor:
 class Branch(nn.Module):
     """1x1-BN-ReLU (`reduce`), DW 3x3-BN (`depthwise`), 1x1-BN-ReLU (`expand`, on the stage's quantiser)."""
 
-    def __init__(self, cin: int, cout: int, stride: int, act: ActQuant, bits: int, reduce: bool = True) -> None:
+    def __init__(self, cin: int, cout: int, stride: int, act: ActQuant, bits: Bits, reduce: bool = True) -> None:
         super().__init__()
         mid = cout if reduce else cin
-        self.reduce = ConvUnit(cin, mid, 1, ActQuant(True), bits=bits) if reduce else None
-        self.depthwise = ConvUnit(mid, mid, 3, ActQuant(False), bits=bits, stride=stride, groups=mid)
-        self.expand = ConvUnit(mid, cout, 1, act, bits=bits)
+        self.reduce = ConvUnit(cin, mid, 1, ActQuant(True), bits=bits.of("reduce")) if reduce else None
+        self.depthwise = ConvUnit(mid, mid, 3, ActQuant(False), bits=bits.of("depthwise"), stride=stride, groups=mid)
+        self.expand = ConvUnit(mid, cout, 1, act, bits=bits.of("expand"))
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, cin, H, W] -> [B, cout, H / stride, W / stride]."""
@@ -85,11 +103,11 @@ class Branch(nn.Module):
 class ShuffleUnit(nn.Module):
     """ShuffleNetV2 unit: stride 1 keeps the first half of the channels; stride 2 runs `left` on the whole input."""
 
-    def __init__(self, cin: int, cout: int, stride: int, act: ActQuant, bits: int) -> None:
+    def __init__(self, cin: int, cout: int, stride: int, act: ActQuant, bits: Bits) -> None:
         super().__init__()
         half = cout // 2
-        self.left = Branch(cin, half, 2, act, bits, reduce=False) if stride == 2 else None
-        self.right = Branch(cin if stride == 2 else half, half, stride, act, bits)
+        self.left = Branch(cin, half, 2, act, bits.under("left"), reduce=False) if stride == 2 else None
+        self.right = Branch(cin if stride == 2 else half, half, stride, act, bits.under("right"))
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, cin, H, W] -> [B, cout, H / stride, W / stride], concatenated and shuffled."""
@@ -104,17 +122,17 @@ class ShuffleUnit(nn.Module):
 class DecoderBlock(nn.Module):
     """Offset 1x1, depthwise 3x3 (plain or deformable), 1x1-BN-ReLU, nearest x2. `config.deform_first` sets the order."""
 
-    def __init__(self, cin: int, cout: int, config: NetConfig) -> None:
+    def __init__(self, cin: int, cout: int, config: NetConfig, bits: Bits) -> None:
         super().__init__()
-        self.deform_first, bits = config.deform_first, config.weight_bits
+        self.deform_first = config.deform_first
         channels = cin if config.deform_first else cout
-        self.offset = _offset_unit(channels, config) if config.operator != "plain" else None
+        self.offset = _offset_unit(channels, config, bits.of("offset")) if config.operator != "plain" else None
         act, bn = ActQuant(not config.deform_first), not config.deform_first
         self.depthwise = (
-            ConvUnit(channels, channels, 3, act, bits=bits, groups=channels, bn=bn)
-            if self.offset is None else DeformUnit(channels, act, config, bn)
+            ConvUnit(channels, channels, 3, act, bits=bits.of("depthwise"), groups=channels, bn=bn)
+            if self.offset is None else DeformUnit(channels, act, config, bn, bits.of("depthwise"))
         )  # fmt: skip
-        self.pointwise = ConvUnit(cin, cout, 1, ActQuant(True), bits=bits)
+        self.pointwise = ConvUnit(cin, cout, 1, ActQuant(True), bits=bits.of("pointwise"))
 
     def taps(self, x: Tensor) -> Tensor:
         """The depthwise layer, with its offsets if it has any."""
@@ -126,12 +144,12 @@ class DecoderBlock(nn.Module):
         return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
-def _offset_unit(channels: int, config: NetConfig) -> ConvUnit:
+def _offset_unit(channels: int, config: NetConfig, bits: int) -> ConvUnit:
     """1x1 convolution to the offsets: weights start at 0, the bias at the plain 3x3 (distance 1, or pairs 0)."""
     square, integer = config.operator == "square", config.rounding == "integer"
     low = None if config.bound is None else (0 if square else -config.bound)
     act = DistanceQuant(low, config.bound, integer)
-    unit = ConvUnit(channels, 1 if square else 18, 1, act, bits=config.weight_bits, bn=False, bias=True)
+    unit = ConvUnit(channels, 1 if square else 18, 1, act, bits=bits, bn=False, bias=True)
     nn.init.zeros_(unit.conv.weight)
     nn.init.constant_(unit.conv.bias, 1.0 if square else 0.0)
     return unit
@@ -140,11 +158,11 @@ def _offset_unit(channels: int, config: NetConfig) -> ConvUnit:
 class Head(nn.Module):
     """1x1-BN-ReLU (`first`), plain DW 3x3-BN-ReLU (`depthwise`), 1x1 with bias (`last`, signed codes)."""
 
-    def __init__(self, cin: int, cout: int, bits: int, bias: float = 0.0) -> None:
+    def __init__(self, cin: int, cout: int, bits: Bits, bias: float = 0.0) -> None:
         super().__init__()
-        self.first = ConvUnit(cin, cin, 1, ActQuant(True), bits=bits)
-        self.depthwise = ConvUnit(cin, cin, 3, ActQuant(True), bits=bits, groups=cin)
-        self.last = ConvUnit(cin, cout, 1, ActQuant(False), bits=bits, bn=False, bias=True)
+        self.first = ConvUnit(cin, cin, 1, ActQuant(True), bits=bits.of("first"))
+        self.depthwise = ConvUnit(cin, cin, 3, ActQuant(True), bits=bits.of("depthwise"), groups=cin)
+        self.last = ConvUnit(cin, cout, 1, ActQuant(False), bits=bits.of("last"), bn=False, bias=True)
         nn.init.constant_(self.last.conv.bias, bias)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,9 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codesign.nn.blocks import ConvUnit, DecoderBlock, DeformUnit, Head, ShuffleUnit
-from codesign.nn.config import STAGE_UNITS, NetConfig
+from codesign.nn.blocks import Bits, ConvUnit, DecoderBlock, DeformUnit, Head, ShuffleUnit
+from codesign.nn.config import NetConfig
+from codesign.nn.layer_bits import STAGE_UNITS
 from codesign.nn.quant import ActQuant, act_quantisers
+from codesign.nn.ranges import SHARE, activation_observer, weight_thresholds
 
 HEADS = ("hm", "wh", "reg")
 HEATMAP_BIAS = -4.6  # probability 0.01; the published -2.19 (0.1) lets the background drive all classes alike at first
@@ -28,22 +30,23 @@ class CoDeNet(nn.Module):
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         self.config = config
-        stem, bits = config.stem_channels, config.weight_bits
-        self.stem = ConvUnit(3, stem, 3, ActQuant(True), bits=config.stem_bits, stride=4 if config.stem == "s4" else 2)
+        stem, bits = config.stem_channels, Bits(config)
+        self.stem = ConvUnit(3, stem, 3, ActQuant(True), bits=bits.of("stem"), stride=4 if config.stem == "s4" else 2)
         cin, widths = stem, config.stage_channels
         for number, (cout, units) in enumerate(zip(widths[:3], STAGE_UNITS, strict=True), 1):
             act = ActQuant(True)  # shared: everything concatenated in a stage has one scale
-            blocks = [ShuffleUnit(cin if n == 0 else cout, cout, 2 if n == 0 else 1, act, bits) for n in range(units)]
+            blocks = [ShuffleUnit(cin if n == 0 else cout, cout, 2 if n == 0 else 1, act, bits.under(f"stage{number}.{n}"))
+                      for n in range(units)]  # fmt: skip
             setattr(self, f"stage{number}", nn.Sequential(*blocks))
             cin = cout
-        self.last = ConvUnit(cin, widths[3], 1, ActQuant(True), bits=bits)
+        self.last = ConvUnit(cin, widths[3], 1, ActQuant(True), bits=bits.of("last"))
         cin = widths[3]
         for number, cout in enumerate(config.decoder, 1):
-            setattr(self, f"decoder{number}", DecoderBlock(cin, cout, config))
+            setattr(self, f"decoder{number}", DecoderBlock(cin, cout, config, bits.under(f"decoder{number}")))
             cin = cout
-        self.hm = Head(cin, config.classes, bits, bias=HEATMAP_BIAS)
-        self.wh = Head(cin, 2, bits, bias=SIZE_BIAS)
-        self.reg = Head(cin, 2, bits)
+        self.hm = Head(cin, config.classes, bits.under("hm"), bias=HEATMAP_BIAS)
+        self.wh = Head(cin, 2, bits.under("wh"), bias=SIZE_BIAS)
+        self.reg = Head(cin, 2, bits.under("reg"))
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Head maps by name."""
@@ -68,20 +71,35 @@ def set_mode(model: nn.Module, quantised: bool) -> None:
 
 
 @torch.no_grad()
-def calibrate(model: nn.Module, batches: list[Tensor]) -> None:
-    """Set every activation range from image batches [B, 3, H, W] run through the float network."""
+def calibrate(model: nn.Module, batches: list[Tensor], search: str = "percentile", share: float = SHARE) -> None:
+    """Set every activation range from image batches [B, 3, H, W] run through the float network.
+
+    `search` is 'percentile' (of `share`) or 'mse': see `codesign.nn.ranges`.
+    """
     set_mode(model, False)
     training = model.training
     model.eval()
     quantisers = act_quantisers(model)
     for q in quantisers:
-        q.observe = True
+        q.observer = activation_observer(search, q.unsigned, share)
     for batch in batches:
         model(batch)
     for q in quantisers:
-        q.observe = False
         q.calibrate()
     model.train(training)
+
+
+@torch.no_grad()
+def clip_weights(model: nn.Module, search: str = "mse", share: float = SHARE) -> None:
+    """Clamp every weight in place to the range that `search` ('max', 'percentile' of `share`, 'mse') finds per channel.
+
+    For the bits of each layer. Start of post-training quantisation or of quantisation-aware training: a channel's
+    largest code stays at the end of the range, so everything after goes on as without clipping.
+    """
+    for unit in [m for m in model.modules() if isinstance(m, ConvUnit)]:
+        weight = unit.conv.weight
+        top = weight_thresholds(weight, unit.bits, search, share).view(-1, *[1] * (weight.ndim - 1))
+        weight.copy_(weight.clamp(-top, top))
 
 
 def clone(model: CoDeNet) -> CoDeNet:

@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 
 from codesign.errors import UserError
+from codesign.nn.layer_bits import LayerBits, bits_of, checked, layer_names
 
 MAX_LABEL = 100  # characters of a class name
-STAGE_UNITS = (4, 8, 4)  # ShuffleNetV2: one stride-2 unit, then stride-1 units
 _WIDTHS = {0.5: (48, 96, 192, 1024), 1.0: (116, 232, 464, 1024), 2.0: (244, 488, 976, 2153)}
 
 _CHOICES = {
@@ -29,7 +29,8 @@ class NetConfig:
     """One network. `bound` is N, the largest distance or offset; None leaves nine-pair offsets unbounded (float only).
 
     `deform_first` is the deployed order of a decoder block (offset, deformable on Cin, 1x1); False is the paper's
-    figure (1x1 first, deformable on Cout). Source: arXiv 2006.08357 and the authors' public repositories.
+    figure (1x1 first, deformable on Cout). `layer_bits` gives single layers other weight bits than `weight_bits` and
+    `stem_bits` do: see `codesign.nn.layer_bits`. Source: arXiv 2006.08357 and the authors' public repositories.
     """
 
     width: float = 1.0  # ShuffleNetV2 width multiplier
@@ -44,6 +45,7 @@ class NetConfig:
     stem_bits: int = 8
     stem_channels: int = 24
     decoder: tuple[int, int, int] = (256, 128, 64)
+    layer_bits: LayerBits = ()
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
@@ -62,6 +64,7 @@ class NetConfig:
         _require(type(self.deform_first) is bool, "deform_first", self.deform_first, "must be true or false")
         if self.bound is None and (self.operator == "square" or self.rounding == "integer"):
             raise UserError("network config: only bilinear nine-pair offsets may be unbounded")
+        object.__setattr__(self, "layer_bits", checked(self.layer_bits, self.layers))
 
     @property
     def stage_channels(self) -> tuple[int, int, int, int]:
@@ -70,6 +73,15 @@ class NetConfig:
             return _WIDTHS[self.width]
         first = 2 * max(1, round(58 * self.width))
         return first, 2 * first, 4 * first, max(32, round(1024 * min(1.0, self.width)))
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of all convolutions, in execution order."""
+        return layer_names(offsets=self.operator != "plain")
+
+    def bits(self, layer: str) -> int:
+        """Weight bits of the layer of this name."""
+        return bits_of(layer, self.layer_bits, self.stem_bits if layer == "stem" else self.weight_bits)
 
     @property
     def output_size(self) -> tuple[int, int]:

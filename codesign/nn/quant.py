@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from codesign.nn.native import fake_quant as native
 from codesign.nn.nodes import Quantiser
+from codesign.nn.ranges import Observer
 
 
 class Weight8(Int8WeightPerTensorFloat):
@@ -50,17 +51,16 @@ class ActQuant(nn.Module):
     """8-bit activation quantiser of one tensor, or of all tensors that share its scale.
 
     unsigned: clamp at zero is the ReLU (pass-through form: ReLU), codes -128..127 with zero point -128.
-    signed: symmetric, zero point 0. Modes: `enabled` False passes reals through; `observe` collects a calibration
-    range meanwhile.
+    signed: symmetric, zero point 0. Modes: `enabled` False passes reals through; an `observer` sees them meanwhile,
+    to choose the range (`codesign.nn.ranges`).
     """
 
     def __init__(self, unsigned: bool) -> None:
         super().__init__()
         self.unsigned = unsigned
         self.enabled = False
-        self.observe = False
+        self.observer: Observer | None = None
         self.quant = qnn.QuantIdentity(act_quant=_Unsigned if unsigned else _Signed, return_quant_tensor=False)
-        self._seen: list[float] = []
 
     def forward(self, x: Tensor) -> Tensor:
         """Real values in, real values out (on the code grid when enabled)."""
@@ -68,8 +68,8 @@ class ActQuant(nn.Module):
             return self._train(x) if self.training else self.quant(x)
         if self.unsigned:
             x = torch.relu(x)
-        if self.observe:
-            self._seen.append(_high(x))
+        if self.observer is not None:
+            self.observer.see(x)
         return x
 
     def _train(self, x: Tensor) -> Tensor:
@@ -83,11 +83,12 @@ class ActQuant(nn.Module):
         return self.quant.act_quant.fused_activation_quant_proxy.tensor_quant.scaling_impl.value
 
     def calibrate(self) -> None:
-        """Set the range from what was observed: the largest 99.9th percentile over batches and sharing tensors."""
-        if self._seen:
+        """Set the range that the observer chose, if it saw anything, and let it go."""
+        chosen = None if self.observer is None else self.observer.threshold()
+        if chosen is not None:
             with torch.no_grad():
-                self.threshold.fill_(max(max(self._seen), 1e-3))
-        self._seen = []
+                self.threshold.fill_(chosen)
+        self.observer = None
 
     def spec(self) -> Quantiser:
         """Scale and zero point as the integer network stores them."""
@@ -142,12 +143,6 @@ class DistanceQuant(nn.Module):
         if not self.integer or self.lo is None or self.hi is None:
             raise ValueError("only bounded integer offsets have codes")
         return Quantiser(1.0, 0, self.lo, self.hi)
-
-
-def _high(x: Tensor, share: float = 0.999) -> float:
-    flat = x.detach().abs().flatten().float()
-    flat = flat[:: max(1, flat.numel() // 65536)]
-    return float(flat.kthvalue(max(1, int(share * flat.numel()))).values)
 
 
 def act_quantisers(model: nn.Module) -> list[ActQuant]:

@@ -47,6 +47,7 @@ def _model(context: Context, macs: int) -> dict[str, Any]:
     return {
         "sha256": context.hash(GRAPH),
         "weight_bits": meta.get("weight_bits"),
+        "layer_bits": meta.get("layer_bits", []),
         "act_bits": meta.get("act_bits", 8),
         "params": parameter_count(context.graph),
         "macs": macs,

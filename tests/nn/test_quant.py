@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch")
 qnn = pytest.importorskip("brevitas.nn")
 
 from codesign.nn.quant import WEIGHT_QUANT, ActQuant, DistanceQuant  # noqa: E402
+from codesign.nn.ranges import Percentile  # noqa: E402
 
 
 @pytest.mark.parametrize("bits,limit", [(4, 7), (8, 127)])
@@ -59,7 +60,7 @@ def test_distances_round_half_to_even_and_clamp_with_gradient_inside() -> None:
 
 def test_calibration_covers_every_tensor_that_shares_the_quantiser() -> None:
     quant = ActQuant(True)
-    quant.observe = True
+    quant.observer = Percentile()
     quant(torch.full((64,), 2.0))
     quant(torch.full((64,), 5.0))
     quant.calibrate()

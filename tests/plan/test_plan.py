@@ -6,9 +6,10 @@ import pytest
 
 from codesign.errors import UserError
 from codesign.golden import image_codes, run
-from codesign.graph.ir import Add, Conv, Graph
+from codesign.graph.ir import Add, Conv, DeformConv, Graph
 from codesign.lower.random_layers import random_codes, random_layer_graph
 from codesign.lower.random_net import calibration_image, random_graph
+from codesign.nn.layer_bits import layer_names
 from codesign.plan import plan
 from codesign.plan.placement import place
 from codesign.plan.policy import POLICIES
@@ -60,6 +61,16 @@ def test_a_map_larger_than_the_scratchpad_goes_through_dram_in_strips() -> None:
     graph = random_graph("b", height=128, width=128)
     config = AcceleratorConfig(spad_words=2048)
     assert_planned_equals_golden(graph, image_codes(calibration_image(graph)), config, 3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_mix_of_weight_bits_is_exact(seed: int) -> None:
+    """Each layer at 4 or 8 bits by chance, the stem too."""
+    rng = np.random.default_rng(seed)
+    mix = tuple((name, int(bits)) for name, bits in zip(layer_names(), rng.choice([4, 8], len(layer_names())), strict=True))
+    graph = random_graph("ab"[seed % 2], height=64, width=96, layer_bits=mix)
+    assert {n.name: n.weight_bits for n in graph.nodes if isinstance(n, (Conv, DeformConv))} == dict(mix)
+    assert_planned_equals_golden(graph, image_codes(calibration_image(graph)), (AcceleratorConfig(), WIDE)[seed % 2], seed)
 
 
 @pytest.mark.slow

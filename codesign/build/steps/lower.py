@@ -26,7 +26,8 @@ def lowered(options: BuildOptions) -> Graph:
         from codesign.lower.random_net import random_graph
 
         form, bits = options.form or "square", options.weight_bits or 4
-        return random_graph(options.config, height=options.height, width=options.width, weight_bits=bits, form=form)
+        return random_graph(options.config, height=options.height, width=options.width, weight_bits=bits, form=form,
+                            layer_bits=options.layer_bits)  # fmt: skip
     if options.onnx_model is not None:
         from codesign.onnx.importer import import_model
 
@@ -91,7 +92,7 @@ class LowerStep(Step):
     def inputs(self, context: Context) -> dict[str, str]:
         options = context.options
         model, image, codes = options.trained_model, options.image, options.input
-        chosen = (options.config, options.height, options.width, options.weight_bits, options.form)
+        chosen = (options.config, options.height, options.width, options.weight_bits, options.form, *options.layer_bits)
         return {
             "model": file_hash(model) if model else "",
             "image": file_hash(image) if image else "",

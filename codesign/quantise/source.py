@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What quantisation starts from: a float model file, or a checkpoint of a float stage; and images of a data folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from codesign.data.voc import read_classes, read_split
+from codesign.errors import UserError
+from codesign.nn.codenet import CoDeNet
+from codesign.nn.config import NetConfig
+from codesign.nn.container import ModelInfo
+from codesign.nn.float_file import load_float
+from codesign.train.batches import SceneCache
+from codesign.train.checkpoint import SCHEMA as CHECKPOINT
+from codesign.train.checkpoint import load_checkpoint, read_progress
+from codesign.train.ema import Ema
+
+
+def load_source(path: Path, data: Path, config: NetConfig) -> tuple[CoDeNet, ModelInfo]:
+    """The float network in eval mode. A checkpoint's is its average, for a network like `config` and the folder's classes."""
+    path = Path(path)
+    if not _is_checkpoint(path):
+        return load_float(path)
+    labels = read_classes(data)
+    model = CoDeNet(replace(config, classes=len(labels))).to(memory_format=torch.channels_last)
+    ema = Ema(model, 0.0)
+    try:
+        load_checkpoint(path, model, ema)
+    except UserError:
+        wanted = "give the --config and --form it was trained with, or a float.safetensors"
+        raise UserError(f"{path}: no checkpoint of this network; {wanted}") from None
+    ema.copy_to(model)
+    return model.eval(), ModelInfo(model.config, tuple(labels), read_progress(path).metrics)
+
+
+def _is_checkpoint(path: Path) -> bool:
+    if not path.is_file():
+        raise UserError(f"{path}: no such float model")
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            return CHECKPOINT in (file.metadata() or {}).get("codesign", "")
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: not a readable model file ({str(error).splitlines()[0]})") from None
+
+
+def pictures(data: Path, split: str, info: ModelInfo, count: int | None = None) -> SceneCache:
+    """A split in memory, or `count` images evenly spread over it."""
+    samples = read_split(data, split, list(info.labels))
+    if count is not None and count < len(samples):
+        samples = [samples[k] for k in np.linspace(0, len(samples) - 1, count).round().astype(int)]
+    return SceneCache(samples, len(info.labels), info.config.input_size)
+
+
+def calibration_batches(data: Path, info: ModelInfo, count: int, batch: int = 16) -> list[Tensor]:
+    """Plain (not augmented) training images [B, 3, H, W], as the deployed network sees them."""
+    return [images for images, _ in pictures(data, "train", info, count).plain(batch)]
