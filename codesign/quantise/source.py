@@ -36,8 +36,11 @@ def load_source(path: Path, data: Path, config: NetConfig) -> tuple[CoDeNet, Mod
     except UserError:
         wanted = "give the --config and --form it was trained with, or a float.safetensors"
         raise UserError(f"{path}: no checkpoint of this network; {wanted}") from None
+    progress = read_progress(path)
+    if progress.stage == "quantised":
+        raise UserError(f"{path}: a checkpoint of the quantised stage; give the run's float.safetensors")
     ema.copy_to(model)
-    return model.eval(), ModelInfo(model.config, tuple(labels), read_progress(path).metrics)
+    return model.eval(), ModelInfo(model.config, tuple(labels), progress.metrics)
 
 
 def _is_checkpoint(path: Path) -> bool:
