@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from codesign.train.batches import SceneCache
 
 Float = Annotated[Path, typer.Option("--model", metavar="FILE", help="float.safetensors of a training, or its checkpoint.")]
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Pascal VOC folder; without it, generated digit scenes.")]
+Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Pascal VOC or COCO folder; without it, generated digit scenes.")]
 Form = Annotated[str, typer.Option("--form", help="Deformable form of a checkpoint's network: square or pairs.")]
 Calibration = Annotated[int, typer.Option("--calibration", min=1, help="Training images that ranges and corrections come from.")]
 Weights = Annotated[str, typer.Option("--weights", help="Weight ranges: max, percentile or mse.")]
@@ -31,10 +31,10 @@ def ptq_command(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The model file to write.")] = Path("model.safetensors"),
     weight_bits: Annotated[int, typer.Option("--weight-bits", help="4 or 8.")] = 8,
     layer_bits: LayerBits = None,
-    activations: Activations = "percentile",
-    weights: Weights = "mse",
+    activations: Activations = "mse",
+    weights: Weights = "max",
     percentile: Annotated[float, typer.Option("--percentile", help="Share kept by percentile ranges, in percent.")] = 99.9,
-    bn: Annotated[bool, typer.Option("--bn/--no-bn", help="Re-estimate BN statistics in the quantised network.")] = True,
+    bn: Annotated[bool, typer.Option("--bn/--no-bn", help="Re-estimate BN statistics in the quantised network.")] = False,
     bias: Annotated[bool, typer.Option("--bias/--no-bias", help="Correct biases by the mean error of each layer.")] = True,
     calibration: Calibration = 128,
     config: Config = "b",
@@ -49,7 +49,7 @@ def ptq_command(
     from codesign.nn.layer_bits import parse, shown
     from codesign.nn.model_file import save_model
     from codesign.quantise.ptq import PtqOptions, quantise, with_bits
-    from codesign.quantise.source import calibration_batches, load_source
+    from codesign.quantise.source import augmented_batches, calibration_batches, load_source
 
     torch.set_num_threads(threads)
     say, folder = console().print, data_folder(data)
@@ -59,7 +59,8 @@ def ptq_command(
     batches = calibration_batches(folder, info, calibration)
     say(f"{model}: {len(network.config.layers)} layers to {weight_bits} bits"
         f"{', but ' + shown(network.config.layer_bits) if network.config.layer_bits else ''}")  # fmt: skip
-    network = quantise(network, batches, options, lambda line: say(f"  {line}"))
+    augmented = augmented_batches(folder, info, calibration) if bn else None
+    network = quantise(network, batches, options, lambda line: say(f"  {line}"), augmented)
     metrics = _metrics(source, network, folder, info)
     recipe = {"ptq": options.to_json(), "calibration_images": sum(len(b) for b in batches), "float": info.sha256, **info.recipe}
     save_model(out, network, labels=list(info.labels), metrics={**info.metrics, **metrics}, recipe=recipe)
@@ -81,7 +82,7 @@ def data_folder(data: Path | None) -> Path:
 
 def _metrics(source: CoDeNet, network: CoDeNet, folder: Path, info: ModelInfo) -> dict[str, Any]:
     """AP50 of the float and of the quantised network, None without a test split."""
-    from codesign.data.voc import has_split
+    from codesign.data.folder import has_split
     from codesign.quantise.source import pictures
 
     say = console().print

@@ -26,7 +26,7 @@ def sensitivity_command(
     images: Annotated[int | None, typer.Option("--images", min=1, help="At most so many pictures, evenly spread.")] = None,
     split: Annotated[str, typer.Option("--split", help="Whose pictures: train, or test.")] = "train",
     budget: Annotated[float, typer.Option("--budget", min=0.0, help="AP50 points that 4-bit layers may lose together.")] = 1.0,
-    weights: Weights = "mse",
+    weights: Weights = "max",
     calibration: Calibration = 64,
     config: Config = "b",
     form: Form = "square",

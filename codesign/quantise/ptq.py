@@ -25,10 +25,10 @@ BIAS_IMAGES = 64  # at most, in one batch
 class PtqOptions:
     """What is done. Ranges: see `codesign.nn.ranges`; `share` is the percentile's, 0..1."""
 
-    activations: str = "percentile"
-    weights: str = "mse"
+    activations: str = "mse"
+    weights: str = "max"
     share: float = SHARE
-    bn: bool = True
+    bn: bool = False
     bias: bool = True
 
     def __post_init__(self) -> None:
@@ -56,10 +56,14 @@ def copied(model: CoDeNet, config: NetConfig) -> CoDeNet:
 
 
 @torch.no_grad()
-def quantise(model: CoDeNet, batches: list[Tensor], options: PtqOptions, report: Report = lambda _: None) -> CoDeNet:
+def quantise(
+    model: CoDeNet, batches: list[Tensor], options: PtqOptions, report: Report = lambda _: None,
+    augmented: list[Tensor] | None = None,
+) -> CoDeNet:  # fmt: skip
     """The fused, quantised form of a float network (live BN, bits as in its config), which is changed on the way.
 
-    batches [B, 3, H, W] of training images: ranges, BN averages and bias errors are all taken from them.
+    batches [B, 3, H, W] of training images: ranges and bias errors are taken from them, BN averages from `augmented`
+    ones where they are given. The latter are what training normalised by; with plain ones a network gets worse.
     """
     if not batches:
         raise UserError("post-training quantisation needs calibration images; give a folder with a train split")
@@ -71,8 +75,8 @@ def quantise(model: CoDeNet, batches: list[Tensor], options: PtqOptions, report:
     report(f"weight ranges: {options.weights}")
     set_mode(model, True)
     if options.bn:
-        reestimate_bn(model, batches)
-        report(f"BN statistics re-estimated over {len(batches)} batches")
+        count = reestimate_bn(model, augmented or batches)
+        report(f"BN statistics re-estimated over {count} batches")
     model = fuse(model)
     if reference is not None:
         correct_biases(model, torch.cat(batches)[:BIAS_IMAGES], reference)

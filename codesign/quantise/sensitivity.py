@@ -52,13 +52,13 @@ class Advice:
 class Sensitivity:
     """Networks with some layers at 4 bits, scored on one bench."""
 
-    def __init__(self, model: CoDeNet, batches: list[Tensor], bench: Bench, others: str = "8", weights: str = "mse") -> None:
+    def __init__(self, model: CoDeNet, batches: list[Tensor], bench: Bench, others: str = "8", weights: str = "max") -> None:
         if others not in OTHERS:
             raise UserError(f"--others {others!r}: must be one of {', '.join(OTHERS)}")
         self.bench, self.others, self.weights = bench, others, weights
         self.base = with_bits(model, 8)
         if others == "8":
-            calibrate(self.base, batches)
+            calibrate(self.base, batches, "mse")
         self.sizes = {name: unit.conv.weight.numel() for name, unit in _units(self.base).items()}
 
     @property

@@ -11,7 +11,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from codesign.data.voc import read_classes, read_split
+from codesign.data.augment import Augment
+from codesign.data.folder import read_classes, read_split
 from codesign.errors import UserError
 from codesign.nn.codenet import CoDeNet
 from codesign.nn.config import NetConfig
@@ -21,6 +22,8 @@ from codesign.train.batches import SceneCache
 from codesign.train.checkpoint import SCHEMA as CHECKPOINT
 from codesign.train.checkpoint import load_checkpoint, read_progress
 from codesign.train.ema import Ema
+
+_SEED = 1_000_000  # of augmented views; training draws epochs from small ones
 
 
 def load_source(path: Path, data: Path, config: NetConfig) -> tuple[CoDeNet, ModelInfo]:
@@ -58,7 +61,23 @@ def pictures(data: Path, split: str, info: ModelInfo, count: int | None = None) 
     samples = read_split(data, split, list(info.labels))
     if count is not None and count < len(samples):
         samples = [samples[k] for k in np.linspace(0, len(samples) - 1, count).round().astype(int)]
-    return SceneCache(samples, len(info.labels), info.config.input_size)
+    return SceneCache(samples, len(info.labels), info.config.input_size, info.fit)
+
+
+def augmented_batches(data: Path, info: ModelInfo, count: int, batch: int = 16) -> list[Tensor]:
+    """Training images [B, 3, H, W] augmented as the float model's recipe says, as training saw them."""
+    cache = pictures(data, "train", info, count)
+    return [views["image"] for views in cache.epoch(_SEED, 0, batch, _augmentation(info))]
+
+
+def _augmentation(info: ModelInfo) -> Augment:
+    values = info.recipe.get("augment")
+    if not isinstance(values, dict):
+        return Augment()
+    try:
+        return Augment(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    except TypeError:
+        raise UserError("the float model's recipe holds an augmentation that this version does not know") from None
 
 
 def calibration_batches(data: Path, info: ModelInfo, count: int, batch: int = 16) -> list[Tensor]:

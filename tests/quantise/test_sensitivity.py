@@ -139,7 +139,7 @@ def test_commands_from_a_float_file(scenes: Path, float_file: Path, tmp_path: Pa
     assert main(["ptq", *arguments, "--out", str(model), "--layer-bits", "hm=4", "--json", str(answer)]) == 0
     net, info = load_model(model)
     assert net.hm.last.bits == 4 and net.stem.bits == 8 and info.labels == tuple(LABELS)
-    assert info.recipe["seed"] == 3 and info.recipe["ptq"]["weights"] == "mse" and len(info.recipe["float"]) == 64
+    assert info.recipe["seed"] == 3 and info.recipe["ptq"]["weights"] == "max" and len(info.recipe["float"]) == 64
     assert json.loads(answer.read_text())["ap50_quantised"] == info.metrics["ap50_quantised"]
     assert "held-out images: float" in capsys.readouterr().out
 
@@ -147,7 +147,7 @@ def test_commands_from_a_float_file(scenes: Path, float_file: Path, tmp_path: Pa
     sha = model_sha(load_float(float_file)[0])
     names = [sample.name for sample in pictures(scenes, "train", info, 2).samples]
     out.mkdir()
-    filled(out / "sensitivity.jsonl", layers, missing, identity(sha, names, "8", "mse", 4))
+    filled(out / "sensitivity.jsonl", layers, missing, identity(sha, names, "8", "max", 4))
     assert main(["sensitivity", *arguments, "--images", "2", "--out", str(out), "--budget", "100"]) == 0
     document = json.loads((out / "sensitivity.json").read_text())
     assert {row["layer"] for row in document["layers"]} == set(layers)

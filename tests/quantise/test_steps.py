@@ -139,22 +139,21 @@ def test_bias_correction_gives_every_layer_the_float_means() -> None:
         correct_biases(quantised(small_config()), images, reference)
 
 
-@pytest.mark.parametrize("options", [PtqOptions(), PtqOptions("mse", "percentile", bn=False), PtqOptions(bias=False, weights="max")])
+@pytest.mark.parametrize("options", [PtqOptions(), PtqOptions("percentile", "percentile", bn=True), PtqOptions(bias=False, weights="mse")])
 def test_eight_bits_follow_float_and_leave_the_source_alone(options: PtqOptions) -> None:
-    """Random weights carry noise on from layer to layer, so most of the heads' spread is all that can be asked for."""
+    """Seen behind stage 1: through the whole network, random weights amplify any noise."""
     source = quantised(small_config(operator="plain"))
     set_mode(source, False)
-    reestimate_bn(source, IMAGES)  # its random statistics are nobody's averages
+    images = torch.cat(IMAGES)  # one batch: statistics of two small images are not those of six
+    reestimate_bn(source, [images])  # its random ones are nobody's averages
     before = {name: value.clone() for name, value in source.state_dict().items()}
-    net = quantise(with_bits(source, 8), IMAGES, options)
+    net = quantise(with_bits(source, 8), [images], options)
     assert all(torch.equal(value, before[name]) for name, value in source.state_dict().items())
     assert all(u.bits == 8 and u.quantised for u in net.modules() if isinstance(u, ConvUnit))
     assert len([n for n in export_layers(net) if isinstance(n, (ConvNode, DeformNode))]) == len(net.config.layers)
-    images = torch.cat(IMAGES)
     with torch.no_grad():
-        want, got = source(images), net(images)
-    for name in want:
-        assert (got[name] - want[name]).square().mean() < 0.7 * want[name].var(), name
+        want, got = (n.stage1(torch.nn.functional.max_pool2d(n.stem(images), 3, 2, 1)) for n in (source, net))
+    assert (got - want).square().mean() < 0.02 * want.var()
 
 
 def test_bits_are_chosen_layer_by_layer() -> None:
