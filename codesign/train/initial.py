@@ -17,8 +17,8 @@ from torch import Tensor
 
 from codesign.errors import UserError
 from codesign.nn.codenet import CoDeNet
-from codesign.nn.config import STAGE_UNITS
 from codesign.nn.float_file import load_float
+from codesign.nn.layer_bits import STAGE_UNITS
 
 _MEAN = (0.485, 0.456, 0.406)  # of ImageNet's training pixels over 255, R, G, B
 _STD = (0.229, 0.224, 0.225)
