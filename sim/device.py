@@ -198,6 +198,14 @@ class SimulatedDevice:
                 return True
         return bool(self.register_read(Register.STATUS) & DONE_OR_FAULT)
 
+    def advance(self, cycles: int) -> bool:
+        """Run ``cycles`` clock cycles, or to the interrupt (True) if it is enabled and comes first."""
+        while cycles > 0:
+            if self._check(self._lib.sim_run(self._sim, min(CHUNK, cycles))):
+                return True
+            cycles -= CHUNK
+        return False
+
     @property
     def cycle(self) -> int:
         """Clock cycles since the simulation began."""

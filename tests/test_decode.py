@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from codesign.decode import decode, decode_codes, dequantise, peaks
+from codesign.decode import best_peaks, decode, decode_codes, dequantise, peaks
 
 
 def brute_peaks(heatmap: np.ndarray) -> np.ndarray:
@@ -47,6 +47,43 @@ def test_codes_and_dequantised_floats_give_identical_boxes(seed: int) -> None:
     for left, right in ((a.boxes, b.boxes), (a.scores, b.scores), (a.labels, b.labels)):
         np.testing.assert_array_equal(left, right)
     assert len(a.boxes) == 100 and (np.diff(a.scores) <= 0).all()
+
+
+def maps(rng: np.random.Generator) -> np.ndarray:
+    """Heatmap codes of all kinds: noise, plateaus, two codes only, one code, few high ones among low ones."""
+    shape = tuple(int(n) for n in (rng.integers(1, 7), rng.integers(1, 20), rng.integers(1, 20)))
+    kind = rng.integers(0, 5)
+    if kind == 0:
+        return rng.integers(-128, 128, shape).astype(np.int8)
+    if kind == 1:
+        coarse = rng.integers(-128, 128, shape).astype(np.int8)
+        return coarse.repeat(3, axis=1).repeat(2, axis=2)
+    if kind == 2:
+        return rng.choice(np.array([-128, 127], np.int8), shape)
+    if kind == 3:
+        return np.full(shape, int(rng.choice([-128, 0, 127])), np.int8)
+    return np.where(rng.random(shape) < 0.05, rng.integers(0, 128, shape), -100).astype(np.int8)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_integer_decoding_is_float_decoding_digit_for_digit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    codes = {"hm": maps(rng)}
+    codes |= {k: rng.integers(-128, 128, (2, *codes["hm"].shape[1:])).astype(np.int8) for k in ("wh", "reg")}
+    quant = {k: (float(rng.uniform(0.001, 0.5)), int(rng.integers(-128, 128))) for k in ("hm", "wh", "reg")}
+    top = int(rng.choice([0, 1, 5, 100]))
+    a = decode_codes(codes, quant, top)
+    b = decode(*(dequantise(codes[k], *quant[k]) for k in ("hm", "wh", "reg")), top)
+    for name in ("boxes", "scores", "labels"):
+        left, right = getattr(a, name), getattr(b, name)
+        assert left.dtype == right.dtype
+        np.testing.assert_array_equal(left, right)
+    assert set(best_peaks(codes["hm"], 10**6).tolist()) == set(np.flatnonzero(peaks(codes["hm"])).tolist())
+
+
+def test_codes_must_be_int8() -> None:
+    with pytest.raises(TypeError, match="must be int8"):
+        best_peaks(np.zeros((1, 4, 4), np.int16))
 
 
 def test_equal_scores_take_lower_class_then_lower_index() -> None:

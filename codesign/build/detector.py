@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A detector that runs as the Brevitas network, as golden or as RTL; the decoding is shared."""
+"""A detector that runs as the Brevitas network, as golden, as RTL or as the driver on the virtual board."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from codesign.graph.files import load_graph
 from codesign.graph.ir import Graph
 from codesign.graph.meta import HEADS
 
-ENGINES = ("brevitas", "golden", "rtl")
+ENGINES = ("brevitas", "golden", "rtl", "board")
 Run = Callable[[np.ndarray], Detections]
 
 
@@ -47,8 +47,8 @@ class Detector:
 
     @cached_property
     def graph(self) -> Graph:
-        """The integer graph; for RTL the one in the build folder. Raises UserError for one that is no detector's."""
-        graph = load_graph(self.context.path(GRAPH)) if self.on == "rtl" else lowered(self._options)
+        """The integer graph; for RTL and board the one in the build folder. Raises UserError for one that is no detector's."""
+        graph = load_graph(self.context.path(GRAPH)) if self.on in ("rtl", "board") else lowered(self._options)
         if any(role not in graph.outputs for role in HEADS) or graph.input.shape[0] != 3:
             named = ", ".join(graph.outputs)[:80]
             raise UserError(f"not a detector: its outputs are {named}; a detector takes a picture and has {', '.join(HEADS)}")
@@ -57,7 +57,7 @@ class Detector:
     @cached_property
     def detect(self) -> Run:
         """The function itself, made once."""
-        return {"golden": self._golden, "rtl": self._rtl, "brevitas": self._brevitas}[self.on]()
+        return {"golden": self._golden, "rtl": self._rtl, "board": self._board, "brevitas": self._brevitas}[self.on]()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -94,6 +94,19 @@ class Detector:
             return decode_heads(self.graph, {role: t.read(frame.memory, lanes) for role, t in program.outputs.items()})
 
         return detect
+
+    def _board(self) -> Run:
+        """The driver itself, out of a package of this build, on the virtual board."""
+        from codesign.package.source import package
+        from codesign.runtime import Detector as Driver
+        from codesign.runtime import Package
+        from codesign.virtual import open_board
+
+        path = self.context.path("detector.zip")
+        package(self.context, path)
+        library = self.context.path("simulator/libsim.so").resolve()
+        driver = Driver.from_package(str(path), open_board(self._options.board, Package.read(str(path)), library))
+        return driver.detect
 
     def _brevitas(self) -> Run:
         import torch

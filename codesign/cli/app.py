@@ -25,6 +25,7 @@ from codesign.cli import (
     download,
     eval,
     export,
+    package,
     ptq,
     report,
     sensitivity,
@@ -59,6 +60,7 @@ def _root(
 
 
 app.command("build")(build.build_command)
+app.command("package")(package.package_command)
 app.command("report")(report.report_command)
 app.command("bench")(bench.bench_command)
 app.command("timing")(timing.timing_command)

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from codesign.build.detector import Detector
     from codesign.decode import Detections
 
+VIRTUAL = "sim:"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
 
 def detect_command(
     images: Annotated[Path, typer.Argument(metavar="IMAGE|FOLDER", help="A picture, or a folder of pictures.")],
     on: Annotated[str, typer.Option("--on", help="golden or rtl.")] = "golden",
-    board: Annotated[str, typer.Option("--board", metavar="NAME|FILE", help="The board whose RTL runs.")] = "pynq-z2",
+    board: Annotated[str, typer.Option("--board", metavar="NAME|FILE", help="The board whose RTL runs; sim:NAME: its driver.")] = "pynq-z2",
     config: Config = "b",
     model: Model = None,
     threshold: Annotated[float, typer.Option("--threshold", min=0.0, max=1.0, help="Least score that is shown.")] = 0.3,
@@ -33,14 +34,16 @@ def detect_command(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where annotated pictures go.")] = Path("build/detections"),
     json: Json = None,
 ) -> None:
-    """Print boxes and write annotated PNGs; `--on rtl` simulates the accelerator."""
+    """Print boxes and write annotated PNGs; `--on rtl` simulates the accelerator, `--board sim:NAME` its driver too."""
     from codesign.boards import load_board
     from codesign.build import BuildOptions
     from codesign.build.detector import Detector
     from codesign.data.fit import checked_fit
     from codesign.errors import UserError
 
-    if on not in ("golden", "rtl"):
+    if board.startswith(VIRTUAL):
+        board, on = board[len(VIRTUAL) :], "board"
+    elif on not in ("golden", "rtl"):
         raise UserError(f"--on {on!r}: must be golden or rtl")
     if fit is not None:
         checked_fit(fit, "--fit")

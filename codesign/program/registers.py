@@ -36,3 +36,21 @@ class Counter(IntEnum):
     MEMORY = 3  #: waiting for DRAM (load, store), a scratchpad bank or output space (others)
     DRAIN = 4  #: everything issued, results on their way to memory
     IDLE = 5  #: no instruction in the queue
+
+
+#: Access (R: read, W: write, H: a write while busy is ignored) and meaning, for the documentation and the driver's checks.
+#: hw.registers implements it; tests/runtime/test_register_map.py holds the two together.
+MEANING: dict[Register, tuple[str, str]] = {
+    Register.CONTROL: ("W", "1: start; 2: soft reset (engines, queues, counters; registers keep their values)"),
+    Register.STATUS: ("R", "bit 0 busy, bit 1 done, bit 2 fault; start and soft reset clear done and fault"),
+    Register.FAULT: ("R", "bits 7:0 code, 11:8 engine, 31:16 number of the instruction"),
+    Register.PROGRAM: ("RWH", "byte address of the program, relative to BASE"),
+    Register.COUNT: ("RWH", "instructions in the program, 1 to 65535"),
+    Register.BASE: ("RWH", "byte address added to every DRAM address of the program; multiple of 128"),
+    Register.WATCHDOG: ("RW", "cycles without a retired instruction before the fault WATCHDOG; 0: never"),
+    Register.CYCLES: ("R", "clock cycles from the start write to done"),
+    Register.ID: ("R", f"{IDENTITY:#010x}"),
+    Register.SHAPE: ("R", "bits 7:0 lanes, 15:8 array_out, 23:16 depthwise_units, 31:24 spad_words / 256 (0: 65536)"),
+    Register.IRQ: ("RW", "bit 0 enables the interrupt (level, while done or fault)"),
+    Register.COUNTERS: ("R", "+ 32 * engine + 4 * counter: busy, token, param, memory, drain, idle cycles"),
+}
