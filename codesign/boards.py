@@ -19,6 +19,7 @@ from codesign.program.config import AcceleratorConfig
 FOLDER = Path(__file__).resolve().parents[1] / "boards"
 MAX_FILE_BYTES = 64 * 1024
 FAMILIES = ("xc7", "xcup", "ecp5")
+TEMPLATES = ("zynq7", "zynqmp")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,17 @@ class Dram:
     outstanding: int  #: bursts a port and direction
 
 
+@dataclass(frozen=True)
+class Vivado:
+    """What a Zynq design needs beside the accelerator; `codesign.vivado` writes it."""
+
+    template: str  #: one of `TEMPLATES`
+    board_part: str  #: applied where Vivado has that board's files
+    control_address: int  #: of the registers, in the processor's memory map
+    control_bytes: int
+    memory_bytes: int  #: of DDR from address 0 that the accelerator's ports reach
+
+
 TYPICAL = Dram(2, 8, 16, 40, 16, 8)  #: for choices made before a board is known
 
 
@@ -59,6 +71,8 @@ class Board:
     dram: Dram
     accelerator: AcceleratorConfig
     path: Path
+    vivado: Vivado | None = None
+    constraints: Path | None = None  #: pins and clocks for place and route, beside the board file
     settings: str = ""  #: what followed the colon
 
     @property
@@ -87,8 +101,17 @@ _DRAM: dict[str, _Rule] = {
     "burst_beats": (int, 16, 16),
     "outstanding": (int, 8, 64),
 }
+_VIVADO: dict[str, _Rule] = {
+    "template": _TEXT,
+    "board_part": _TEXT,
+    "control_address": (int, 0, (1 << 40) - 4096),
+    "control_bytes": (int, 4096, 1 << 20),
+    "memory_bytes": (int, 1 << 20, 1 << 31),
+}
+_CONSTRAINTS: dict[str, _Rule] = {"file": _TEXT}
 _ACCELERATOR: dict[str, _Rule] = {field.name: (int, 1, 1 << 20) for field in fields(AcceleratorConfig)}
 _TABLES = {"device": _DEVICE, "clock": _CLOCK, "dram": _DRAM, "accelerator": _ACCELERATOR}
+_OPTIONAL = {"vivado": _VIVADO, "constraints": _CONSTRAINTS}  #: tables a board may lack
 
 
 def known_boards() -> tuple[str, ...]:
@@ -205,8 +228,8 @@ def _table(where: str, given: object, rules: Mapping[str, _Rule], optional: bool
 
 def _board(path: Path, raw: dict[str, Any]) -> Board:
     for key in raw:
-        if key not in ("name", "title", *_TABLES):
-            raise _Bad(f"unknown key {_shown(key)[1:-1]}; known: {', '.join(('name', 'title', *_TABLES))}")
+        if key not in (known := ("name", "title", *_TABLES, *_OPTIONAL)):
+            raise _Bad(f"unknown key {_shown(key)[1:-1]}; known: {', '.join(known)}")
     for key in ("name", "title"):
         if key not in raw:
             raise _Bad(f"key {key} is missing")
@@ -228,7 +251,33 @@ def _board(path: Path, raw: dict[str, Any]) -> Board:
         dram=dram,
         accelerator=accelerator,
         path=path,
+        vivado=_vivado(raw),
+        constraints=_constraints(path, raw),
     )
+
+
+def _vivado(raw: dict[str, Any]) -> Vivado | None:
+    if "vivado" not in raw:
+        return None
+    vivado = Vivado(**_table("vivado", raw["vivado"], _VIVADO))
+    if vivado.template not in TEMPLATES:
+        raise _Bad(f"vivado.template = {_shown(vivado.template)}: must be one of {', '.join(TEMPLATES)}")
+    if vivado.control_bytes & (vivado.control_bytes - 1) or vivado.control_address % vivado.control_bytes:
+        raise _Bad("vivado.control_bytes: must be a power of two, and vivado.control_address a multiple of it")
+    if not all(c.isascii() and (c.isalnum() or c in "-_.:") for c in vivado.board_part):
+        raise _Bad(f"vivado.board_part = {_shown(vivado.board_part)}: letters, digits, - _ . and : only")
+    return vivado
+
+
+def _constraints(path: Path, raw: dict[str, Any]) -> Path | None:
+    if "constraints" not in raw:
+        return None
+    name = _table("constraints", raw["constraints"], _CONSTRAINTS)["file"]
+    plain = all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
+    found = [folder / name for folder in (path.parent, FOLDER) if plain and (folder / name).is_file()]
+    if not found:
+        raise _Bad(f"constraints.file = {_shown(name)}: must be the name of a file beside the board's, or of one that comes with it")
+    return found[0]
 
 
 def _accelerator(values: dict[str, int]) -> AcceleratorConfig:

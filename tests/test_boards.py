@@ -30,6 +30,24 @@ def test_every_board_loads_and_fits(name: str) -> None:
     assert spad_kib / 4 < board.device.bram36, "a BRAM36 holds 4 KiB"
 
 
+def test_zynq_boards_have_a_template_and_all_have_constraints() -> None:
+    found = {name: load_board(name).vivado for name in known_boards()}
+    assert {name: vivado.template for name, vivado in found.items() if vivado} == {"pynq-z2": "zynq7", "ultra96-v2": "zynqmp"}
+    for name in known_boards():
+        assert load_board(name).constraints.is_file()
+
+
+def test_every_figure_of_a_shipped_board_says_where_it_is_from() -> None:
+    """Device, clock, memory and Vivado values have a comment: a data sheet, or that they are an assumption."""
+    for name in known_boards():
+        table = ""
+        for line in load_board(name).path.read_text().splitlines():
+            table = line.split("]")[0][1:] if line.startswith("[") else table
+            if " = " in line.split("#")[0] and table in ("device", "clock", "dram", "vivado"):
+                key = line.split(" = ")[0]
+                assert "#" in line or key in ("part", "family", "template"), f"{name}: {table}.{key}"
+
+
 def test_a_path_loads_too(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(GOOD.replace('"pynq-z2"', '"mine"'))
@@ -86,6 +104,11 @@ BAD = {
     "accelerator": ("lanes = 32", "lanes = 31", "accelerator setting lanes = 31: must be 16 or 32"),
     "unknown setting": ("lanes = 32", "lane = 32", "unknown key accelerator.lane; known: lanes"),
     "path in the name": ('name = "pynq-z2"', 'name = "../x"', "name = '../x': letters, digits"),
+    "template": ('"zynq7"', '"zynq8"', "vivado.template = 'zynq8': must be one of zynq7, zynqmp"),
+    "address": ("0x43C00000", "0x43C00800", "vivado.control_bytes: must be a power of two"),
+    "Tcl in a name": ("tul.com.tw:", "[exec ls]", "vivado.board_part = '[exec ls]pynq-z2:part0:1.0': letters, digits"),
+    "constraints elsewhere": ('"pynq-z2.xdc"', '"../pynq-z2.xdc"', "constraints.file = '../pynq-z2.xdc': must be the name"),
+    "no constraints": ('"pynq-z2.xdc"', '"none.xdc"', "constraints.file = 'none.xdc': must be the name"),
     "not TOML": ("[clock]", "[clock", "not valid TOML"),
     "number too long": ("dsp = 220", "dsp = " + "9" * 5000, "not valid TOML: a number of more than"),
     "number beyond float": ("mhz = 100.0", "mhz = 1" + "0" * 400, "clock.mhz = 1"),
