@@ -71,7 +71,7 @@ def set_mode(model: nn.Module, quantised: bool) -> None:
 
 
 @torch.no_grad()
-def calibrate(model: nn.Module, batches: list[Tensor], search: str = "percentile", share: float = SHARE) -> None:
+def calibrate(model: nn.Module, batches: list[Tensor], search: str = "mse", share: float = SHARE) -> None:
     """Set every activation range from image batches [B, 3, H, W] run through the float network.
 
     `search` is 'percentile' (of `share`) or 'mse': see `codesign.nn.ranges`.

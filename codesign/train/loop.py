@@ -86,7 +86,7 @@ def _enter(run: Run, stage: Stage, before: Live | None) -> Live:
         recipe = run.recipe
         batches = run.data.epoch(recipe.seed, 1_000_000, recipe.qat_batch, recipe.augment)
         images = [b["image"].to(run.device) for b, _ in zip(batches, range(recipe.calibration_batches), strict=False)]
-        calibrate(run.model, images)
+        calibrate(run.model, images, recipe.calibration)
         set_mode(run.model, True)
         run.measure("ap50_post_training")
     return Live.fresh(run, stage)

@@ -11,6 +11,7 @@ from codesign.errors import UserError
 
 MAX_THREADS = 256
 SCHEDULES = ("cosine", "step")
+CALIBRATIONS = ("mse", "percentile")  # as `codesign.nn.ranges` knows them
 # what may change between two parts of one run
 FREE = ("float_epochs", "qat_epochs", "threads", "device", "save_seconds")
 
@@ -38,6 +39,7 @@ class Recipe:
     bf16: bool = True  # autocast in the float stage; the quantised stage runs in float32, as deployed
     freeze_bn: float = 0.3  # last share of the quantised stage with BN on running statistics, as deployed
     distil: float = 0.0  # weight of matching the float network's heads in the quantised stage
+    calibration: str = "mse"  # activation ranges to start the quantised stage from; or "percentile"
     calibration_batches: int = 8
     seed: int = 1
     threads: int = 1
@@ -56,6 +58,8 @@ class Recipe:
         checked_fit(self.fit, "recipe: fit")
         if self.schedule not in SCHEDULES:
             raise UserError(f"recipe: schedule is {self.schedule!r}; it must be one of {', '.join(SCHEDULES)}")
+        if self.calibration not in CALIBRATIONS:
+            raise UserError(f"recipe: calibration is {self.calibration!r}; it must be one of {', '.join(CALIBRATIONS)}")
         if min(self.batch, self.qat_batch, self.pretrain_batch) < 1 or self.lr <= 0 or self.qat_lr <= 0:
             raise UserError("recipe: batch and learning rates must be positive")
         if not 0 <= self.ema < 1 or not 0 <= self.freeze_bn <= 1:
