@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Signal, signed, unsigned
+from amaranth import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -29,8 +29,12 @@ class Serialiser(wiring.Component):
     A pixel every ``lanes / depthwise_requant`` cycles, and no more often; the first codes `LATENCY` cycles after
     ``start``.
 
+    With ``adds`` a ``start`` brings one addend's word for one row of lanes: first and second addend of the lanes from 0 on,
+    then of the next ones, so that a pixel takes twice as long. The first is multiplied by the multipliers of row 0, the
+    second by those of row 1, and both are added to the biases of row 0; ``last`` comes with the last one.
+
     Parameters: ``config``.
-    Members: ``start`` with ``half`` and ``final``; ``sums``, from the next cycle on; ``row``, and what
+    Members: ``start`` with ``half``, ``final``, ``adds`` and ``last``; ``sums``, from the next cycle on; ``row``, and what
     `DepthwiseParams` answers; ``move`` with ``codes``, and one cycle after the last of a pixel ``done``, with
     ``release`` when it is an instruction's last.
     """
@@ -45,6 +49,8 @@ class Serialiser(wiring.Component):
                 "sums": In(data.ArrayLayout(signed(SUM_BITS), config.lanes)),
                 "half": In(1),
                 "final": In(1),
+                "adds": In(1),
+                "last": In(1),
                 "row": Out(requant_row(config)),
                 **{name: In(layout) for name, layout in requant_answer(config).items()},
                 "move": Out(1),
@@ -57,22 +63,34 @@ class Serialiser(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes, count = self.config.lanes, self.config.depthwise_requant
+        group = Signal(range(lanes // count), reset_less=True)
+        addend = Signal(range(2 * lanes // count))  # of an ADD pixel, the next one
         active, final, ends = Signal(), Signal(reset_less=True), Signal()
-        m.d.comb += ends.eq(active & (self.row.group == lanes // count - 1))
+        adds, second, whole = (Signal(name=name, reset_less=True) for name in ("adds", "second", "whole"))
+        m.d.comb += ends.eq(active & (adds | (group == lanes // count - 1)))
         with m.If(active):
-            m.d.sync += [self.row.group.eq(self.row.group + 1), active.eq(~ends)]
+            m.d.sync += [group.eq(group + 1), self.row.group.eq(self.row.group + 1), active.eq(~ends)]
         with m.If(self.start):
             m.d.sync += [
                 final.eq(self.final),
                 active.eq(1),
-                self.row.group.eq(0),
+                adds.eq(self.adds),
+                second.eq(self.adds & addend[0]),
+                whole.eq(~self.adds | self.last),
+                addend.eq(addend + self.adds),
+                group.eq(Mux(self.adds, addend[1:], 0)),
+                self.row.group.eq(self.adds & addend[0]),
                 self.row.half.eq(self.half),
             ]
 
         some = Signal(data.ArrayLayout(signed(SUM_BITS), count), reset_less=True)
-        m.d.sync += some.as_value().eq(self.sums.as_value().word_select(self.row.group, count * SUM_BITS))
-        m.d.comb += self.codes.eq(Cat(self._lane(m, i, some[i]) for i in range(count)))
-        moves, done, release = active, ends, ends & final
+        m.d.sync += some.as_value().eq(self.sums.as_value().word_select(group, count * SUM_BITS))
+        add, keep = second, ~active
+        for _ in range(1 + Requantiser.BIAS_AT):
+            add, keep = self._late(m, add), self._late(m, keep)
+        m.d.comb += self.codes.eq(Cat(self._lane(m, i, some[i], add, keep) for i in range(count)))
+        moves, done = active & (~adds | second), ends & whole
+        release = done & final
         for _ in range(self.LATENCY - 1):
             moves, done, release = (self._late(m, value) for value in (moves, done, release))
         m.d.comb += self.move.eq(moves)
@@ -84,10 +102,12 @@ class Serialiser(wiring.Component):
         m.d.sync += later.eq(value)
         return later
 
-    def _lane(self, m: Module, i: int, acc: data.View) -> Signal:
-        m.submodules[f"lane{i}"] = lane = Requantiser(SUM_BITS, skewed=True)
+    def _lane(self, m: Module, i: int, acc: data.View, add: Value, keep: Value) -> Signal:
+        m.submodules[f"lane{i}"] = lane = Requantiser(SUM_BITS, skewed=True, sums=True)
         m.d.comb += [
             lane.acc.eq(acc),
+            lane.add.eq(add),
+            lane.hold.eq(keep),
             lane.multiplier.eq(self.multiplier[i]),
             lane.bias.eq(self.bias[i]),
             lane.shift.eq(self.shift[i]),
@@ -164,11 +184,11 @@ class Depthwise(wiring.Component):
     """Executes `Opcode.DEPTHWISE` instructions as docs/architecture.md states them, in order.
 
     One tap a cycle (two with 8-bit weights), one cycle more a pixel when deformed, at least
-    ``lanes / depthwise_requant`` cycles a MAC pixel; three cycles between instructions whose offsets and parameters
-    have been fetched meanwhile. About 35 cycles from a MAC pixel's first tap to its word.
+    ``lanes / depthwise_requant`` cycles a MAC pixel, twice as many an ADD pixel; three cycles between instructions whose
+    offsets and parameters have been fetched meanwhile. About 35 cycles from a MAC pixel's first tap to its word.
 
-    Left out: mode ADD (`Fault.UNSUPPORTED`), a check of scratchpad addresses (the scratchpad does it), and of
-    ``param_beats``, which must be the mode's and shape's number.
+    Left out: a check of scratchpad addresses (the scratchpad does it), and of ``param_beats``, which must be the mode's
+    and shape's number.
 
     Parameters: ``config``.
     Members: ``control``, ``params``, ``read``, ``write``, as in `hw.ports`; ``ahead``: ``control.instruction`` shows
@@ -212,6 +232,8 @@ class Depthwise(wiring.Component):
             serialiser.sums.eq(lanes.sums),
             serialiser.half.eq(lanes.sums_half),
             serialiser.final.eq(lanes.sums_final),
+            serialiser.adds.eq(lanes.sums_adds),
+            serialiser.last.eq(lanes.sums_last),
             lanes.finished.eq(serialiser.done),
             lanes.room.eq(writer.room),
             writer.reserve.eq(lanes.reserve),

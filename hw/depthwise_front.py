@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Signal, Value, unsigned
+from amaranth import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,13 +18,18 @@ JOB = data.StructLayout(
 STAGES = ("taps", "offsets", "output")  #: those that wait for tokens
 
 
+def multiplies(mode: Value) -> Value:
+    """Whether a mode has parameters: MAC and ADD."""
+    return mode[0] == mode[1]
+
+
 class DepthwiseFront(wiring.Component):
     """Holds the next instruction until every stage that has work in it has taken it; each takes it at its own time.
     Parameters go first, even before the instruction's tokens are there.
 
     Two cycles from the instruction to the jobs; the next instruction is accepted once all stages have taken this one,
     so that offsets and parameters are fetched one instruction ahead. An instruction that this unit cannot execute
-    (mode ADD, an empty region or kernel, more taps than a word holds) pulses ``fault`` and is dropped.
+    (an empty region or kernel, more taps than a word or the weights' memory holds) pulses ``fault`` and is dropped.
 
     Parameters: ``config``.
     Members: ``instruction``, and ``ahead``: its payload is there, valid or not; ``taps``, ``offsets`` (only deformed
@@ -53,7 +58,7 @@ class DepthwiseFront(wiring.Component):
         taps = Signal(6)
         bad = self._unsupported(job)
         m.d.comb += [
-            taps.eq(fields.kh * fields.kw),
+            taps.eq(Mux(fields.same & (fields.mode == isa.Mode.MAC), 1, fields.kh * fields.kw)),
             self.instruction.ready.eq(~fresh & ~pending.as_value().any() & self._params(m, fields, taps)),
             self.fault.eq(fresh & bad),
             self.fault_index.eq(job.index),
@@ -65,6 +70,7 @@ class DepthwiseFront(wiring.Component):
         mac = job.mode == isa.Mode.MAC
         with m.If(fresh & ~bad):
             m.d.sync += [pending.taps.eq(1), pending.output.eq(1), job.w8.eq(job.w8 & mac)]
+            m.d.sync += job.same.eq((job.same & mac) | (job.mode == isa.Mode.ADD))
             m.d.sync += pending.offsets.eq(job.deform != isa.Deform.NONE)
         for name in STAGES:
             jobs = getattr(self, name)
@@ -80,14 +86,17 @@ class DepthwiseFront(wiring.Component):
         m.d.comb += [params.payload[name].eq(fields[name]) for name in fields.shape().members]
         m.d.comb += [
             params.payload.taps.eq(taps),
-            params.valid.eq((self.ahead | self.instruction.valid) & ~taken & (fields.mode == isa.Mode.MAC)),
+            params.valid.eq((self.ahead | self.instruction.valid) & ~taken & multiplies(fields.mode)),
         ]
         m.d.sync += taken.eq((taken | (params.valid & params.ready)) & ~accepted)
-        return taken | params.ready | (fields.mode != isa.Mode.MAC)
+        return taken | params.ready | ~multiplies(fields.mode)
 
     def _unsupported(self, job: data.View) -> Value:
-        lanes, taps = self.config.lanes, job.taps
+        lanes, taps, deformed = self.config.lanes, job.taps, job.deform != isa.Deform.NONE
         empty = (job.kh == 0) | (job.kw == 0) | (job.rows == 0) | (job.cols == 0)
         pairs = (job.deform == isa.Deform.PAIRS) & (taps > lanes // 2)
         window = (job.mode == isa.Mode.WINDOW) & (taps > lanes // 3)
-        return empty | pairs | window | (job.mode == isa.Mode.ADD) | (job.deform > isa.Deform.PAIRS)
+        same = job.same & (job.mode == isa.Mode.MAC)
+        large = (job.kh | job.kw)[3:].any() & (~same | deformed)
+        add = (job.mode == isa.Mode.ADD) & (((job.kh | job.kw) != 1) | deformed)
+        return empty | pairs | window | large | add | (job.deform > isa.Deform.PAIRS)

@@ -11,6 +11,7 @@ from codesign.numeric import ACT_BITS, OPERAND_BITS
 from codesign.program.config import AcceleratorConfig
 from codesign.program.isa import Mode
 from hw.booth import DIGIT, add_digit, digit_row, plus, recode
+from hw.depthwise_front import multiplies
 from hw.depthwise_params import WEIGHT_ROW
 from hw.gather import fetched_tap
 
@@ -46,12 +47,13 @@ class DepthwiseLanes(wiring.Component):
     One tap a cycle, two cycles for a tap with 8-bit weights; sums are complete `SUM_LATENCY` cycles after the
     pixel's last tap. The pipeline itself never stops: it takes the last tap of a pixel only when ``room`` says that
     its result has a place and the serialiser will be free, and a tap to pick from only when no MAC pixel is on its
-    way to the word that both fill. An accumulator has `SUM_BITS`, enough for the largest kernel.
+    way to the word that both fill. An accumulator has `SUM_BITS`, enough for the largest kernel. Every tap of ADD is a sum
+    of its own, with ``sums_adds``, and ``sums_last`` is the pixel's last one.
 
     Parameters: ``config``.
     Members: ``taps``; ``weight_row`` and ``weights``, of `DepthwiseParams`; ``room``, and ``reserve`` for each
     place taken; ``sums_done``: from the next cycle on, for as long as the serialiser needs, ``sums`` are a pixel's,
-    with ``sums_half`` and ``sums_final`` in the same cycle as it; ``pick`` with ``picked_step`` and ``picked_word``: a
+    with ``sums_half``, ``sums_final``, ``sums_adds`` and ``sums_last`` in the same cycle as it; ``pick`` with ``picked_step`` and ``picked_word``: a
     tap of MAX or WINDOW; ``finished``: a MAC pixel's word has been written to the queue; ``step``: a tap is in the
     lanes.
     """
@@ -71,6 +73,8 @@ class DepthwiseLanes(wiring.Component):
                 "sums_done": Out(1),
                 "sums_half": Out(1),
                 "sums_final": Out(1),
+                "sums_adds": Out(1),
+                "sums_last": Out(1),
                 "pick": Out(1),
                 "picked_step": Out(STEP),
                 "picked_word": Out(8 * config.lanes),
@@ -106,9 +110,9 @@ class DepthwiseLanes(wiring.Component):
         with m.If(self.step):
             fill = Cat(tap.fill for _ in range(self.config.lanes))
             m.d.sync += word.as_value().eq(Mux(tap.outside, fill, self.taps.payload.word))
-        self._multiply(m, valid & (s1.mode == Mode.MAC), s1, word)
+        self._multiply(m, valid & multiplies(s1.mode), s1, word)
         m.d.comb += [
-            self.pick.eq(valid & (s1.mode != Mode.MAC)),
+            self.pick.eq(valid & ~multiplies(s1.mode)),
             self.picked_step.eq(s1),
             self.picked_word.eq(word),
         ]
@@ -118,14 +122,14 @@ class DepthwiseLanes(wiring.Component):
         """Whether the tap may go now; its pixel's result then moves on without asking again."""
         spacing = self.config.lanes // self.config.depthwise_requant  # cycles a pixel stays in the serialiser
         cooling, in_flight = Signal(range(spacing + 1)), Signal(8)
-        mac = now.mode == Mode.MAC
-        with m.If(self.reserve & mac):
+        mac, add = multiplies(now.mode), now.mode == Mode.ADD
+        with m.If(self.reserve & mac & ~add):
             m.d.sync += cooling.eq(spacing - 1)
         with m.Elif(cooling != 0):
             m.d.sync += cooling.eq(cooling - 1)
         m.d.sync += in_flight.eq(in_flight + (self.reserve & mac) - self.finished)
         may_finish = self.room & ((cooling == 0) | ~mac)
-        return (may_finish | ~now.last) & (mac | (in_flight == 0))
+        return (may_finish | ~now.last) & (mac | (in_flight == 0)) & ((cooling == 0) | ~add)
 
     def _multiply(self, m: Module, valid: Value, s1: data.View, word: data.View) -> None:
         """Operands, the low digit's row, the product, the sum. The sum that a pixel's last tap completes goes to ``sums``
@@ -136,7 +140,9 @@ class DepthwiseLanes(wiring.Component):
             m.d.sync += later.eq(valid)
             valid, step = later, _delayed(m, step, f"{stage}_step")
         m.d.comb += [
-            self.sums_done.eq(valid & step.last),
+            self.sums_done.eq(valid & (step.last | self.sums_adds)),
+            self.sums_adds.eq(step.mode == Mode.ADD),
+            self.sums_last.eq(step.last),
             self.sums_half.eq(step.half),
             self.sums_final.eq(step.final),
         ]

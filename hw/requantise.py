@@ -24,6 +24,9 @@ class Requantiser(wiring.Component):
     ``acc``, ``bias`` `BIAS_AT` cycles later, ``shift`` `SHIFT_AT` later, ``zero``, ``lo`` and ``hi``
     `OFFSET_AT` later.
 
+    With ``sums`` a value may be a sum of two products: ``add``, sampled with ``bias``, adds the product to the sum at hand
+    in place of the bias (a DSP's P fed back), and ``hold``, likewise, keeps that sum while there is none.
+
     Left out: shifts below 8, which the contract excludes, and a check that ``|acc * multiplier + bias| < 2**47``, which
     lowering proves.
 
@@ -31,6 +34,7 @@ class Requantiser(wiring.Component):
     ----------
     acc_bits: width of the signed accumulator.
     skewed: parameters arrive stage by stage (above).
+    sums: has ``add`` and ``hold``; only with ``skewed``.
     """
 
     PRODUCT, SUM, COARSE, FINE, CLAMP = 1, 1, 1, 1, 1  # registers of each stage
@@ -43,10 +47,12 @@ class Requantiser(wiring.Component):
     KEPT_BITS = 16  # integer bits after the coarse shift: more is outside int8 for any fine shift and zero
     NEAR_BITS = 9  # integer bits after the fine shift, likewise
 
-    def __init__(self, acc_bits: int, *, skewed: bool = False):
+    def __init__(self, acc_bits: int, *, skewed: bool = False, sums: bool = False):
         if not 8 <= acc_bits <= 32:
             raise ValueError(f"acc_bits = {acc_bits}: must be 8..32")
-        self._skewed = skewed
+        if sums and not skewed:
+            raise ValueError("sums = True: needs skewed = True")
+        self._skewed, self._sums = skewed, sums
         super().__init__(
             {
                 "acc": In(signed(acc_bits)),
@@ -58,6 +64,7 @@ class Requantiser(wiring.Component):
                 "hi": In(signed(8)),
                 "code": Out(signed(8)),
             }
+            | ({"add": In(1), "hold": In(1)} if sums else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -68,7 +75,12 @@ class Requantiser(wiring.Component):
 
         product = Signal(signed(self.SUM_BITS), reset_less=True)
         total = Signal(signed(self.SUM_BITS), reset_less=True)
-        m.d.sync += [product.eq(self.acc * self.multiplier), total.eq(product + bias)]
+        m.d.sync += product.eq(self.acc * self.multiplier)
+        if self._sums:
+            with m.If(~self.hold):
+                m.d.sync += total.eq(product + Mux(self.add, total, bias))
+        else:
+            m.d.sync += total.eq(product + bias)
 
         kept, sticky, fine = self._coarse(m, total, shift)
         self._finish(m, *self._middle(m, kept, sticky, fine), zero, lo, hi)

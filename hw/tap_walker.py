@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from codesign.numeric import CODE_MIN
 from codesign.program import isa
 from codesign.program.config import AcceleratorConfig
-from hw.depthwise_front import JOB
+from hw.depthwise_front import JOB, multiplies
 from hw.layouts import ADDRESS_BITS
 
 FLIP = 0x80  # between a pixel's byte and its code
@@ -48,6 +48,9 @@ def times_small(factor: Value, value: Value) -> Value:
 
 class TapWalker(wiring.Component):
     """Addresses of an instruction's taps, pixels in raster order, taps in theirs, inside the image or not.
+
+    A pixel of ADD is a tap of either addend for each row of lanes that is requantised together; only the first two are
+    not marked ``again``. Their weights, and those of a kernel with ``same``, are tap 0's.
 
     One tap a cycle, four cycles of latency (displacement, coordinate, row, address), no bubble between pixels, three
     between instructions. A deformed pixel waits for its offset word. A MAC instruction starts when its parameters
@@ -89,7 +92,8 @@ class TapWalker(wiring.Component):
         self._move = Signal()  # the pipeline advances
         self._order = Signal(_ORDER)
         self._y, self._x = Signal(COORDINATE, reset_less=True), Signal(COORDINATE, reset_less=True)
-        self._ky, self._kx = Signal(3, reset_less=True), Signal(3, reset_less=True)
+        self._ky, self._kx = Signal(5, reset_less=True), Signal(5, reset_less=True)
+        self._add = Signal()
         step = Signal()
         deformed = self._job.deform != isa.Deform.NONE
         self._group, self._small = Signal(), Signal()  # taps come in groups; words are read once
@@ -108,7 +112,7 @@ class TapWalker(wiring.Component):
     def _start(self, m: Module) -> None:
         """Take a job once the stages that look at the job's fields have done with the one before."""
         job = self.jobs.payload
-        mac = job.mode == isa.Mode.MAC
+        mac = multiplies(job.mode)
         free = ~self._active & ~self._valid[:2].any() & self._move
         m.d.comb += [
             self.jobs.ready.eq(free & (self.loaded | ~mac)),
@@ -116,13 +120,14 @@ class TapWalker(wiring.Component):
             self.starved.eq(self.jobs.valid & free & mac & ~self.loaded),
         ]
         plain = job.deform == isa.Deform.NONE
-        small = plain & ~job.kh[2] & ~job.kw[2]
+        small = plain & ~(job.kh | job.kw)[2:].any()
         cheap = job.x0[0] & ~job.stride[0] & ~job.up & ~job.in_w[: self._pixel_bits].any()
         with m.If(self.jobs.valid & self.jobs.ready):
             m.d.sync += [
                 self._small.eq(small),
                 self._group.eq(small & (job.mode == isa.Mode.WINDOW) & (job.kw == 3) & cheap),
                 self._job.eq(job),
+                self._add.eq(job.mode == isa.Mode.ADD),
                 self._active.eq(1),
                 self._y.eq(job.y0),
                 self._x.eq(job.x0),
@@ -139,20 +144,23 @@ class TapWalker(wiring.Component):
         pixel = self._x[: self._pixel_bits]  # in its word, of the row's first tap
         whole_row = self._group & ((self._kx != 0) | ~pixel.all())
         last_kx, last_col = (self._kx == job.kw - 1) | whole_row, cols_left == 1
+        addends = 2 * self.config.lanes // self.config.depthwise_requant
         later_col = Signal(reset_less=True)
         m.d.comb += [
             self._order.tap.eq(Mux(self._group, Cat(self._kx[:2], self._ky[:2]), tap)),
-            self._order.row.eq(self._ky),
-            self._order.again.eq(self._small & later_col & (self._kx + job.stride < job.kw)),
+            self._order.row.eq(Mux(self._add, tap[0], self._ky)),
+            self._order.again.eq(
+                Mux(self._add, tap[1:].any(), self._small & later_col & (self._kx + job.stride < job.kw))
+            ),
             self._order.first.eq((self._kx == 0) & (self._ky == 0)),
-            self._order.last.eq(last_kx & (self._ky == job.kh - 1)),
+            self._order.last.eq(Mux(self._add, tap == addends - 1, last_kx & (self._ky == job.kh - 1))),
             self._order.final.eq(self._order.last & last_col & (job.rows == 1)),
         ]
         with m.If(self.jobs.valid & self.jobs.ready):
             m.d.sync += [cols_left.eq(self.jobs.payload.cols), later_col.eq(0), tap.eq(0)]
         with m.If(step):
             m.d.sync += [self._kx.eq(Mux(last_kx, 0, self._kx + 1)), tap.eq(tap + 1)]
-            with m.If(last_kx):
+            with m.If(last_kx & ~self._add):
                 m.d.sync += self._ky.eq(self._ky + 1)
             with m.If(self._order.last):
                 m.d.sync += [self._ky.eq(0), tap.eq(0), later_col.eq(~last_col)]
@@ -192,9 +200,11 @@ class TapWalker(wiring.Component):
         s3_row, s3_x = Signal(ADDRESS_BITS, reset_less=True), Signal(12, reset_less=True)
         s3_outside, s3_low = Signal(reset_less=True), Signal(2, reset_less=True)
         s3_order = Signal(_ORDER, reset_less=True)
+        other = self._add & s2_order.row[0]  # the second addend
+        up, pitch = Mux(other, job.off_up, job.up), Mux(other, job.off_pitch, job.pitch)
         m.d.sync += [
-            s3_row.eq((Mux(job.up, s2_y[1:13], s2_y[:12]) & self._ring) * job.pitch),
-            s3_x.eq(Mux(job.up, s2_x[1:13], s2_x[:12])),
+            s3_row.eq((Mux(up, s2_y[1:13], s2_y[:12]) & self._ring) * pitch),
+            s3_x.eq(Mux(up, s2_x[1:13], s2_x[:12])),
             s3_outside.eq((s2_y < 0) | (s2_y >= job.in_h) | (s2_x < 0) | (s2_x >= job.in_w)),
             s3_low.eq(s2_x),
             s3_order.eq(s2_order),
@@ -208,7 +218,7 @@ class TapWalker(wiring.Component):
         window, word_x = job.mode == isa.Mode.WINDOW, x >> self._pixel_bits
         m.d.sync += [
             self.taps.valid.eq(self._valid[2]),
-            out.addr.eq(job.src + row + Mux(window, word_x, x)),
+            out.addr.eq(Mux(self._add & order.row[0], job.off_src, job.src) + row + Mux(window, word_x, x)),
             out.place.row.eq(order.row),
             out.place.x.eq(Mux(window, word_x, low_x)),
             out.again.eq(order.again),
@@ -220,4 +230,5 @@ class TapWalker(wiring.Component):
             out.tap.pixel.eq(x[: self._pixel_bits] - Mux(self._group, order.tap[:2], 0)),
             out.tap.group.eq(self._group),
         ]
-        m.d.sync += [out.tap[name].eq(order[name]) for name in ("first", "last", "final", "tap")]
+        m.d.sync += [out.tap[name].eq(order[name]) for name in ("first", "last", "final")]
+        m.d.sync += out.tap.tap.eq(Mux(job.same, 0, order.tap))

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from codesign.golden import accumulate, run_node
-from codesign.graph.ir import Conv, DeformConv, Graph, Node, Requant, Tensor
+from codesign.graph.ir import Add, Conv, DeformConv, GlobalAveragePool, Graph, Node, Requant, Tensor
 from codesign.nn.layer_bits import LayerBits, bits_of
 from codesign.numeric import (
     ACC_BITS,
@@ -23,6 +23,7 @@ from codesign.numeric import (
     IMAGE_SCALE,
     IMAGE_ZERO_POINT,
     accumulator_bounds,
+    add_parameters,
     normalise_multiplier,
     prove_accumulator,
     prove_scaled,
@@ -82,6 +83,28 @@ class Calibrator:
         """A node that moves codes: its output shares the first input's scale and zero point."""
         source = self.tensors[node.inputs[0]]
         return self.append(node, source.scale, source.zero_point)
+
+    def add_sum(self, name: str, a: str, b: str) -> str:
+        """The sum of two tensors, signed, at the scale of its own spread."""
+        addends = [self.tensors[tensor] for tensor in (a, b)]
+        reals = [t.scale * (self.values[t.name].astype(np.float64) - t.zero_point) for t in addends]
+        zero = int(self.rng.integers(-16, 17))
+        scale = SIGNED_SCALE * max(0.25, float((reals[0] + reals[1]).std()))
+        multipliers, shift = add_parameters(addends[0].scale, addends[1].scale, scale, name)
+        return self.append(Add(name, (a, b), name, multipliers, shift, zero), scale, zero)
+
+    def add_average(self, name: str, source: str) -> str:
+        """The mean over the map; of an unsigned tensor unsigned, with the largest mean near the last code."""
+        tensor = self.tensors[source]
+        channels, height, width = tensor.shape
+        means = np.abs(self.values[source].astype(np.float64) - tensor.zero_point).mean(axis=(1, 2))
+        unsigned = tensor.zero_point == CODE_MIN
+        scale = tensor.scale * float(means.max()) / (250 if unsigned else 120)
+        zero = CODE_MIN if unsigned else 0
+        m, s = normalise_multiplier(tensor.scale / (height * width * scale), name)
+        bias = -tensor.zero_point * height * width * m
+        requant = Requant(np.full(channels, m), np.full(channels, s), np.full(channels, bias), zero)
+        return self.append(GlobalAveragePool(name, (source,), name, requant), scale, zero)
 
     def random_weight(self, shape: tuple[int, ...], bits: int) -> np.ndarray:
         """int8 codes, narrow range, no channel all zero, spread reduced until the accumulator fits."""

@@ -7,7 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from codesign.graph.ir import Add, Concat, Conv, DeformConv, Graph, MaxPool, Requant, Shuffle, Slice, Upsample
+from codesign.graph.ir import (
+    Add,
+    Concat,
+    Conv,
+    DeformConv,
+    GlobalAveragePool,
+    Graph,
+    MaxPool,
+    Requant,
+    Shuffle,
+    Slice,
+    Upsample,
+)
 from codesign.graph.rules import check
 from codesign.lower.calibrate import UNCHOSEN, Calibrator
 from codesign.lower.offset_choice import add_offset_conv
@@ -23,9 +35,11 @@ from codesign.numeric import (
     WEIGHT_MAX,
     WEIGHT_MIN,
     accumulator_bounds,
+    normalise_multiplier,
 )
 
-OPERATORS = ("pointwise", "depthwise", "full", "deform", "maxpool", "upsample", "unit", "add")
+OPERATORS = ("pointwise", "depthwise", "full", "deform", "maxpool", "upsample", "unit", "add", "residual", "average")
+_LARGEST_AVERAGE = 31  #: side of a map that a depthwise unit averages
 _POOLS = ((3, 2, 1), (3, 1, 1), (2, 2, 0))
 
 
@@ -124,7 +138,44 @@ class _Fuzz(Calibrator):
         return self.add_moved(Shuffle(f"{name}.shuffle", (out,), f"{name}.shuffle", groups))
 
     def add(self, name: str, x: str) -> str:
-        other = self._conv(f"{name}.branch", x, self.tensors[x].shape[0], 1, 1, False)
+        return self._sum(name, x, self._conv(f"{name}.branch", x, self.tensors[x].shape[0], 1, 1, False))
+
+    def residual(self, name: str, x: str) -> str:
+        """A sum whose addends come about in any way: through views, upsampled, from a depthwise layer, twice the same."""
+        count, kind = self.tensors[x].shape[0], int(self.rng.integers(0, 6))
+        if kind == 0:
+            middle = self._conv(f"{name}.expand", x, int(self.rng.integers(1, 2 * count + 1)), 1, 1, False)
+            middle = self._conv(f"{name}.depthwise", middle, self.tensors[middle].shape[0], 3, 1, True)
+            return self._sum(name, x, self._conv(f"{name}.project", middle, count, 1, 1, False))
+        if kind == 1 and max(self.tensors[x].shape[1:]) <= 40:
+            small = self._conv(f"{name}.low", x, count, 1, 1, False)
+            up = self.add_moved(Upsample(f"{name}.up", (small,), f"{name}.up"))
+            other = self.add_moved(Upsample(f"{name}.other", (x,), f"{name}.other")) if self.rng.random() < 0.3 else None
+            return self._sum(name, up, other or self._conv(f"{name}.full", up, count, 1, 1, False))
+        if kind == 2 and count > 1:
+            left = self.add_moved(Slice(f"{name}.left", (x,), f"{name}.left", 0, count // 2))
+            right = self.add_moved(Slice(f"{name}.right", (x,), f"{name}.right", count - count // 2, count))
+            return self._sum(name, left, right)
+        if kind == 3:
+            shuffled = self.add_moved(Shuffle(f"{name}.shuffle", (x,), f"{name}.shuffle", count))
+            joined = self.add_moved(Concat(f"{name}.concat", (shuffled, x), f"{name}.concat"))
+            return self._sum(name, joined, self._conv(f"{name}.wide", x, 2 * count, 1, 1, False))
+        if kind == 4:
+            return self._sum(name, x, self._conv(f"{name}.taps", x, count, 3, 1, True))
+        return self._sum(name, x, x)
+
+    def average(self, name: str, x: str) -> str:
+        """A global average pool, its requantisation at random scales."""
+        channels, height, width = self.tensors[x].shape
+        if max(height, width) > _LARGEST_AVERAGE:
+            return self.pointwise(name, x)
+        scale, zero = float(self.rng.choice([1, 0.3, 4])), int(self.rng.integers(CODE_MIN, CODE_MAX + 1))
+        m, s = normalise_multiplier(1 / (height * width * scale), name)
+        bias = -self.tensors[x].zero_point * height * width * m
+        requant = Requant(np.full(channels, m), np.full(channels, s), np.full(channels, bias), zero, *self._clamp())
+        return self.append(GlobalAveragePool(name, (x,), name, requant), self.tensors[x].scale * scale, zero)
+
+    def _sum(self, name: str, x: str, other: str) -> str:
         inputs = (x, other) if self.rng.random() < 0.5 else (other, x)
         large = int(self.rng.integers(MULTIPLIER_NORMAL, MULTIPLIER_MAX + 1))
         small = int(self.rng.choice([0, 1, int(self.rng.integers(0, large + 1)), large]))

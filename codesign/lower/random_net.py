@@ -91,17 +91,8 @@ def _build(
             add = _down_unit if unit == 0 else _unit
             x = add(cal, f"stage{stage}.{unit}", x, channels, bits)
     x = cal.add_conv("last", x, shape.last, bits=bits)
-    for block, channels in enumerate(shape.decoder, start=1):
-        name = f"decoder{block}"
-        offsets = add_offset_conv(cal, f"{name}.offset", x, bits=bits, form=form, bound=bound)
-        x = cal.add_deform(f"{name}.depthwise", x, offsets, bits=bits, form=form, bound=bound)
-        x = cal.add_conv(f"{name}.pointwise", x, channels, bits=bits)
-        x = cal.add_moved(Upsample(f"{name}.upsample", (x,), f"{name}.upsample"))
-    outputs = {}
-    for role, channels in (("hm", classes), ("wh", 2), ("reg", 2)):
-        y = cal.add_conv(f"{role}.first", x, shape.head, bits=bits)
-        y = cal.add_conv(f"{role}.depthwise", y, shape.head, bits=bits, kernel=3, depthwise=True)
-        outputs[role] = cal.add_conv(f"{role}.last", y, channels, bits=bits, relu=False)
+    x = add_decoder(cal, x, shape.decoder, bits, form, bound)
+    outputs = add_heads(cal, x, classes, shape.head, bits)
     meta = {
         "config": shape.name,
         "classes": classes,
@@ -116,6 +107,27 @@ def _build(
     graph = cal.graph(outputs, meta)
     graph.meta["params"] = parameter_count(graph)
     return graph
+
+
+def add_decoder(cal: Calibrator, x: str, widths: tuple[int, ...], bits: int, form: str, bound: int) -> str:
+    """A deformable layer, a 1x1 convolution and an upsampling for each of ``widths``; returns the last tensor."""
+    for block, channels in enumerate(widths, start=1):
+        name = f"decoder{block}"
+        offsets = add_offset_conv(cal, f"{name}.offset", x, bits=bits, form=form, bound=bound)
+        x = cal.add_deform(f"{name}.depthwise", x, offsets, bits=bits, form=form, bound=bound)
+        x = cal.add_conv(f"{name}.pointwise", x, channels, bits=bits)
+        x = cal.add_moved(Upsample(f"{name}.upsample", (x,), f"{name}.upsample"))
+    return x
+
+
+def add_heads(cal: Calibrator, x: str, classes: int, width: int, bits: int) -> dict[str, str]:
+    """The three heads of a detector: tensors by role."""
+    outputs = {}
+    for role, channels in (("hm", classes), ("wh", 2), ("reg", 2)):
+        y = cal.add_conv(f"{role}.first", x, width, bits=bits)
+        y = cal.add_conv(f"{role}.depthwise", y, width, bits=bits, kernel=3, depthwise=True)
+        outputs[role] = cal.add_conv(f"{role}.last", y, channels, bits=bits, relu=False)
+    return outputs
 
 
 def _down_unit(cal: Calibrator, name: str, x: str, channels: int, bits: int) -> str:

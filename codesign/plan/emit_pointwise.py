@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codesign.errors import UserError
 from codesign.graph.ir import Conv
+from codesign.numeric import WEIGHT_MAX, WEIGHT_MIN
 from codesign.plan.buffers import ADDRESSES, Buffer
 from codesign.plan.emit import Emitter
 from codesign.plan.geometry import input_rows
@@ -157,15 +159,27 @@ class PointwiseEmitter:
             lanes = view.channels[members, 1]
             for ky in range(node.weight.shape[2]):
                 for kx in range(node.weight.shape[3]):
-                    tile = np.zeros((self._config.array_out, self._config.lanes), np.int8)
-                    tile[np.ix_(outs, lanes)] = node.weight[np.ix_(channels[outs], members)][:, :, ky, kx]
-                    parts.append(weight_bytes(tile, node.weight_bits))
+                    tile = np.zeros((self._config.array_out, self._config.lanes), np.int16)
+                    weights = node.weight[np.ix_(channels[outs], members)][:, :, ky, kx]
+                    np.add.at(tile, np.ix_(outs, lanes), weights)  # a channel may be there twice
+                    parts.append(weight_bytes(_fitting(node, tile), node.weight_bits))
         return np.concatenate(parts)
 
     def _again(self, job: Job, channels: np.ndarray) -> np.ndarray:
         """The same requantisation, and a tile of zeros that adds nothing to the sums."""
         tile = np.zeros((self._config.array_out, self._config.lanes), np.int8)
         return np.concatenate([requant_bytes(job.node.requant, channels), weight_bytes(tile, 4)])
+
+
+def _fitting(node: Conv, tile: np.ndarray) -> np.ndarray:
+    """int8 weights; only a channel concatenated with itself can leave their range."""
+    bits = node.weight_bits
+    if int(tile.min()) < WEIGHT_MIN[bits] or int(tile.max()) > WEIGHT_MAX[bits]:
+        raise UserError(
+            f"{node.name}: reads a channel twice, with weights whose sum is more than {bits} bits; "
+            "read it once, or shrink the weights"
+        )
+    return tile.astype(np.int8)
 
 
 def _runs(sources: dict[int, Buffer], planes: tuple[int, ...], parts: int) -> list[list[int]]:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from codesign.graph.ir import Conv, DeformConv, MaxPool, Node
+from codesign.graph.ir import Add, Conv, DeformConv, MaxPool, Node
 
 
 def geometry(node: Node) -> tuple[tuple[int, int], int, int]:
     """(kernel height, width), stride, pad."""
+    if isinstance(node, Add):
+        return (1, 1), 1, 0
     if isinstance(node, MaxPool):
         return (node.kernel, node.kernel), node.stride, node.pad
     if isinstance(node, DeformConv):

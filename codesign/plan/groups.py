@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from codesign.errors import UserError
-from codesign.graph.ir import Conv, DeformConv, Graph, MaxPool, Node
+from codesign.graph.ir import Add, DeformConv, Graph, Node
+from codesign.plan.operators import is_pointwise
 from codesign.plan.views import Layout, is_view
 
 
@@ -42,11 +42,6 @@ class Group:
         ]
 
 
-def is_pointwise(node: Node) -> bool:
-    """Runs on the array: 1×1 and full convolutions."""
-    return isinstance(node, Conv) and node.groups == 1
-
-
 def is_stem(node: Node, graph: Graph, layout: Layout) -> bool:
     """Reads the image: its windows are gathered into words first."""
     return layout.image and is_pointwise(node) and node.inputs[0] == graph.input.name
@@ -79,6 +74,10 @@ def _joins(group: list[Node], node: Node, readers: dict[str, int]) -> bool:
     last = group[-1]
     if last.output not in node.inputs or readers[last.output] != 1:
         return False
+    if isinstance(last, Add):  # ends its group: the next block begins behind it
+        return False
+    if isinstance(node, Add):
+        return is_pointwise(last) and node.inputs.count(last.output) == 1
     if is_pointwise(node):  # a second array layer joins only behind a depthwise one; it ends the group
         return not is_pointwise(last) and node.weight.shape[2:] == (1, 1) and node.stride == 1
     if not is_pointwise(last):
@@ -87,8 +86,6 @@ def _joins(group: list[Node], node: Node, readers: dict[str, int]) -> bool:
         return False
     if isinstance(node, DeformConv):
         return last.output == node.inputs[1]
-    if not isinstance(node, (Conv, MaxPool)):
-        raise UserError(f"{node.name}: {type(node).__name__} is not executed by the accelerator yet")
     return True
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from codesign.graph.ir import Graph, Node
+import numpy as np
+
+from codesign.graph.ir import Add, DeformConv, Graph, Node
 from codesign.plan.buffers import Buffer
 from codesign.plan.emit import Emitter
 from codesign.plan.emit_gather import GatherEmitter, offset_plane
 from codesign.plan.emit_pointwise import PointwiseEmitter
-from codesign.plan.groups import is_pointwise
+from codesign.plan.operators import is_pointwise
 from codesign.plan.residency import Residency
 from codesign.plan.steps import IMAGE, WINDOW, Compute, Fetch, Keep, Step
 from codesign.plan.views import Layout, View
@@ -73,7 +75,7 @@ class Performer:
                 step, targets, lambda some: self._pointwise.run(node, view, sources, some, rows, parts)
             )
         else:
-            _, sources = self._inputs(node.inputs[0], step)
+            sources = {p: buffer for name in node.inputs for p, buffer in self._inputs(name, step)[1].items()}
             planes = [p for p in targets if step.planes is None or p in step.planes]
             self._gathered(node, rows, step, sources, targets, planes)
 
@@ -92,22 +94,24 @@ class Performer:
     def _gathered(
         self, node: Node, rows, step: Compute, sources: dict[int, Buffer], targets: dict[int, Buffer], planes: list[int],
     ) -> None:  # fmt: skip
-        view = self._layout.views[node.inputs[0]]
-        offsets = None
-        if len(node.inputs) == 2:
+        views, offsets = [self._layout.views[name] for name in node.inputs], None
+        if isinstance(node, DeformConv):
             offset_view, offset_sources = self._inputs(node.inputs[1], step)
             offsets = offset_sources[offset_plane(node, offset_view)]
         units, order = self._emitter.config.depthwise_units, list(targets)
         for plane in planes:
-            source = sources[self._twin(node.output, node.inputs[0], plane)]
+            given = [sources[self._twin(node.output, name, plane)] for name in node.inputs[: 2 if isinstance(node, Add) else 1]]
             whole = order.index(plane) < len(order) // units * units
-            self._gather.run(node, view, source, offsets, plane, targets[plane], rows, whole)
+            if isinstance(node, Add):
+                self._gather.add(node, views, given, plane, targets[plane], rows)
+            else:
+                self._gather.run(node, views[0], given[0], offsets, plane, targets[plane], rows, whole)
         self._fresh = {node.output}
 
     def _twin(self, tensor: str, other: str, plane: int) -> int:
         """The plane of ``other`` that corresponds to ``plane`` of ``tensor``, for operators that keep lanes."""
-        position = self._layout.views[tensor].planes.index(plane)
-        return self._layout.views[other].planes[position]
+        channel = np.flatnonzero(self._layout.views[tensor].channels[:, 0] == plane)[0]
+        return int(self._layout.views[other].channels[channel, 0])
 
     def _buffers(self, tensor: str, key: tuple) -> dict[int, Buffer]:
         """A tensor's planes: in the buffer ``key``, if there is one, or at home."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from codesign.errors import UserError
-from codesign.graph.ir import Add, Conv, DeformConv, GlobalAveragePool, Graph, MaxPool
+from codesign.graph.ir import Add, DeformConv, Graph
+from codesign.plan.operators import is_pointwise, lane_roots
 from codesign.plan.views import Layout, Plane, View, apply_view, is_view, takes_image
 from codesign.program.config import AcceleratorConfig
 
@@ -21,7 +21,8 @@ Readers = tuple  #: who reads a channel, and the size of the map: channels of eq
 
 
 def place(graph: Graph, config: AcceleratorConfig) -> Layout:
-    """Placement of ``graph``. Only array layers are free to put a channel anywhere; other operators keep lanes."""
+    """Placement of ``graph``, made `executable`. Only array layers are free to put a channel anywhere; other operators keep
+    lanes. What is added lies in order: both addends' channels in the same lanes."""
     return _Placer(graph, config).run()
 
 
@@ -37,7 +38,7 @@ class _Block:
 class _Placer:
     def __init__(self, graph: Graph, config: AcceleratorConfig):
         self._graph, self._lanes, self._out = graph, config.lanes, config.array_out
-        self._readers = channel_readers(graph)
+        self._readers, self._ordered = channel_readers(graph), lane_roots(graph)
         self._planes: list[Plane] = []
         self._blocks: dict[Readers, list[_Block]] = {}
         self._views: dict[str, View] = {}
@@ -55,16 +56,11 @@ class _Placer:
             inputs = [self._views[name] for name in node.inputs]
             if is_view(node):
                 self._views[node.output] = apply_view(node, inputs)
-            elif isinstance(node, Conv) and node.groups == 1:
+            elif is_pointwise(node):
                 self._views[node.output] = self._produced(node.output)
-            elif isinstance(node, (Conv, DeformConv, MaxPool)):
-                self._views[node.output] = self._plane_for_plane(inputs[0], node.output)
             else:
-                assert isinstance(node, (Add, GlobalAveragePool)), node
-                raise UserError(
-                    f"{node.name}: {type(node).__name__} is not executed by the accelerator yet; "
-                    "remove it or run on golden"
-                )
+                assert not isinstance(node, Add) or (inputs[0].channels[:, 1] == inputs[1].channels[:, 1]).all(), node
+                self._views[node.output] = self._plane_for_plane(inputs[0], node.output)
         produced = [n.output for n in graph.nodes if not is_view(n)]
         names = tuple(produced if image else [graph.input.name, *produced])
         return Layout(tuple(self._planes), self._views, names, image)
@@ -91,7 +87,7 @@ class _Placer:
         left-over of this tensor has, as far as possible: those can leave the array in one pass."""
         shape = self._graph.tensors[tensor].shape
         readers = self._readers[tensor]
-        if any(by_lane for key in readers for _, by_lane in key):
+        if tensor in self._ordered or any(by_lane for key in readers for _, by_lane in key):
             return self._in_order(tensor, shape)
         classes: dict[Readers, list[int]] = {}
         for channel, key in enumerate(readers):

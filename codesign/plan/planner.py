@@ -12,7 +12,8 @@ from codesign.graph.ir import Graph
 from codesign.plan.assemble import assemble
 from codesign.plan.buffers import Buffer
 from codesign.plan.emit import Emitter
-from codesign.plan.groups import Group, is_pointwise, is_stem, make_groups
+from codesign.plan.groups import Group, is_stem, make_groups
+from codesign.plan.operators import executable, is_pointwise
 from codesign.plan.latency import predict
 from codesign.plan.memory import NoRoom
 from codesign.plan.params import ParamImage
@@ -47,6 +48,7 @@ def plan(
 ) -> Plan:
     """Plan ``graph`` for ``config``: of one plan for each policy, the one that takes the fewest cycles with ``dram`` by the
     latency model. Raises UserError for what the accelerator cannot hold or execute."""
+    graph = executable(graph)
     plans: list[Plan] = []
     refusal: UserError | None = None
     for policy in policies:

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from codesign.errors import UserError
-from codesign.graph.ir import Concat, Conv, Graph, Node, Shuffle, Slice, Upsample
+from codesign.graph.ir import Concat, Graph, Node, Shuffle, Slice, Upsample
+from codesign.plan.operators import is_pointwise
 
 VIEWS = (Slice, Concat, Shuffle, Upsample)
 
@@ -92,8 +93,7 @@ def takes_image(graph: Graph, lanes: int) -> bool:
         channels == 3
         and width % (lanes // 4) == 0
         and all(
-            isinstance(node, Conv)
-            and node.groups == 1
+            is_pointwise(node)
             and 3 * node.weight.shape[2] * node.weight.shape[3] <= lanes
             for node in readers
         )

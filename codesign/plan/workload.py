@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign.graph.ir import Conv, DeformConv, Graph, Node
+from codesign.graph.ir import Add, Conv, DeformConv, Graph, Node
 from codesign.plan.geometry import geometry
-from codesign.plan.groups import Group, is_pointwise, is_stem
+from codesign.plan.groups import Group, is_stem
+from codesign.plan.operators import is_pointwise
 from codesign.plan.views import Layout
 from codesign.program.config import AcceleratorConfig
 
@@ -48,7 +49,7 @@ def workload(group: Group, graph: Graph, layout: Layout, config: AcceleratorConf
             array += height * width * _passes(node, layout, config, first_of_stem)
         else:
             gather += (
-                height * width * len(layout.views[node.output].planes) * _taps(node) / config.depthwise_units
+                height * width * len(layout.views[node.output].planes) * _taps(node, config) / config.depthwise_units
             )
         if first_of_stem:
             gather += height * width * node.weight.shape[2] * 1.25 / config.depthwise_units
@@ -74,7 +75,9 @@ def _passes(node: Conv, layout: Layout, config: AcceleratorConfig, stem: bool) -
     return blocks * planes * taps * (2 if node.weight_bits == 8 else 1)
 
 
-def _taps(node: Node) -> int:
+def _taps(node: Node, config: AcceleratorConfig) -> int:
+    if isinstance(node, Add):
+        return 2 * config.lanes // config.depthwise_requant
     kernel, _, _ = geometry(node)
     wide = isinstance(node, (Conv, DeformConv)) and node.weight_bits == 8
     return kernel[0] * kernel[1] * (2 if wide else 1) + isinstance(node, DeformConv)

@@ -57,7 +57,11 @@ class AcceleratorConfig:
                 256 <= self.spad_words <= 65536 and self.spad_words % self.spad_banks == 0,
                 "must be a multiple of spad_banks, 256..65536",
             ),
-            ("depthwise_requant", self.depthwise_requant in (1, 2, 4, 8, 16), "must be 1, 2, 4, 8 or 16"),
+            (
+                "depthwise_requant",
+                self.depthwise_requant in (1, 2, 4, 8, 16) and 2 * self.depthwise_requant <= self.lanes,
+                "must be 1, 2, 4, 8 or 16, at most half of lanes",
+            ),
             ("queue_depth", 2 <= self.queue_depth <= 64, "must be 2..64"),
             ("pointwise_param_beats", _power_of_two(self.pointwise_param_beats), "must be a power of two"),
             ("depthwise_param_beats", _power_of_two(self.depthwise_param_beats), "must be a power of two"),

@@ -11,7 +11,7 @@ import random
 
 import numpy as np
 
-from codesign.numeric import requantise
+from codesign.numeric import requantise, rne
 from codesign.program import isa
 from codesign.program.program import Program
 
@@ -144,14 +144,32 @@ class Emulator:
                 words[..., 3 * t : 3 * t + 3] = colours
         elif mode == isa.Mode.MAX:
             words = np.stack(gathered).max(axis=0)
+        elif mode == isa.Mode.ADD:
+            words = self._add(v, gathered[0])
         else:
             raw = self._params(v)
-            weights = self._weights(raw[16 * c.lanes :], v["w8"]).reshape(len(taps), c.lanes)
+            weights = self._weights(raw[16 * c.lanes :], v["w8"]).reshape(-1, c.lanes)
+            weights = np.broadcast_to(weights, (len(taps), c.lanes))  # one row for all with ``same``
             acc = sum(w.astype(np.int64) * g for w, g in zip(weights, gathered, strict=True))
             words = self._requant(v, raw[: 16 * c.lanes], acc.reshape(-1, c.lanes).T).T.reshape(
                 v["rows"], v["cols"], -1
             )
         self._write(v, words, lanes)
+
+    def _add(self, v: dict, first: np.ndarray) -> np.ndarray:
+        """Lane i: multiplier and bias of the first addend from lane (i mod depthwise_requant)'s parameters, multiplier of the
+        second and the shift from those of the lane depthwise_requant further."""
+        c, raw = self._config, self._params(v)
+        second = self._tap(v | {name: v[f"off_{name}"] for name in ("src", "pitch", "up")}, 0, 0, 0)
+        beats = raw[: 16 * c.lanes].view("<u8").reshape(-1, 2)
+        head, bias = beats[:, 0].astype(np.int64), (beats[:, 1] << np.uint64(16)).view(np.int64) >> 16
+        lane = np.arange(c.lanes) % c.depthwise_requant
+        ones = self._weights(raw[16 * c.lanes :], 0)
+        total = bias[lane]
+        for word, lanes in ((first, lane), (second, lane + c.depthwise_requant)):
+            total = total + word.astype(np.int64) * ones * (head[lanes] & 0xFFFF)
+        shifted = rne(total, (head[lane + c.depthwise_requant] >> 16) & 31) + v["z_out"]
+        return np.clip(shifted, v["lo"], v["hi"]).astype(np.int8)
 
     def _tap(self, v: dict, t: int, ky: int, kx: int) -> np.ndarray:
         """Tap t of every pixel: (rows, cols, lanes) codes, or (rows, cols, 3) pixel codes for WINDOW."""

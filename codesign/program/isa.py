@@ -49,7 +49,7 @@ class Mode(IntEnum):
     WINDOW = (
         2  #: pack kh*kw pixels of an image (4 bytes a pixel) into one word, 3 lanes a tap, code = byte ^ 0x80
     )
-    ADD = 3  #: elementwise sum of two maps; encoded, answered with Fault.UNSUPPORTED
+    ADD = 3  #: sum of two maps, pixel by pixel: two products of 16 bits a lane, requantised
 
 
 class Deform(IntEnum):
@@ -131,16 +131,18 @@ DEPTHWISE: tuple[tuple[str, int], ...] = (
     ("in_h", 12),
     ("in_w", 12),
     ("stride", 3),  # 1, 2 or 4
-    ("kh", 3),
-    ("kw", 3),
+    ("kh", 5),  # up to 7; with `same`, up to 31
+    ("kw", 5),
     ("up", 1),
     ("ring", 4),  # stored row r of the source lies in row r modulo 2**ring; 0: no ring
     ("z_in", -8),
     ("w8", 1),
     ("mode", 2),
     ("deform", 2),
-    ("off_src", 16),  # word address of the offset (or second addend) of output (0, 0)
+    ("same", 1),  # MAC: one row of weights for all taps
+    ("off_src", 16),  # word address of the offset of output (0, 0); ADD: of the second addend's (0, 0)
     ("off_pitch", 12),
+    ("off_up", 1),  # ADD: the second addend is stored at half size
     ("dst", 16),
     ("dst_pitch", 12),
     ("z_out", -8),

@@ -68,6 +68,8 @@ def issue_cycles(instruction: Instruction, config: AcceleratorConfig) -> int:
         return 0
     if v.get("mode", 0) == isa.Mode.WINDOW:
         return v["rows"] * v["kh"] * sum(_window_row(v, config.lanes // 4))
+    if v.get("mode", 0) == isa.Mode.ADD and instruction.opcode == isa.Opcode.DEPTHWISE:
+        return _pixels(instruction) * 2 * config.lanes // config.depthwise_requant
     halves = 1 if v.get("mode", 0) != isa.Mode.MAC else 1 + v.get("w8", 0)
     return _pixels(instruction) * v.get("planes", 1) * v["kh"] * v["kw"] * halves
 

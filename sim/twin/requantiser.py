@@ -54,9 +54,15 @@ def _body(old: str, delay: int) -> str:
   wire signed [63:0] high = {{{{56{{hi[7]}}}}, hi}};
   always @(posedge clk) begin
     product <= acc_wide * $signed({{48'd0, multiplier}});
-    total <= product + bias_wide;
+    {_sum(ports)}
     rounded0 <= shift < 5'd8 ? (total < 0 ? -FAR : FAR) : (twice + half + $signed({{63'd0, floor[0]}})) >>> by;
 {moves}\
     code <= offset < low ? lo : offset > high ? hi : offset[7:0];
   end
 """
+
+
+def _sum(ports: str) -> str:
+    if "  input hold;" not in ports:
+        return "total <= product + bias_wide;"
+    return "if (!hold) total <= product + (add ? total : bias_wide);"

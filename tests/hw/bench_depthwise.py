@@ -79,7 +79,7 @@ async def random_instructions(dut):
     for number, work in enumerate(works):
         work.fields["off_src"] = 2048 + 64 * (number % 8)
         unit.place(work)
-        want.append(execute(work, unit.scratchpad.memory))
+        want.append(execute(work, unit.scratchpad.memory, CONFIG.depthwise_requant))
         batch.append(work)
         if len(batch) == 8 or number == len(works) - 1:  # before their offsets are overwritten
             await unit.run(batch)
@@ -102,7 +102,7 @@ async def small_plain_kernels_of_wide_rows(dut):
         if rng.random() < 0.5:
             fixed |= {"x0": rng.choice([-3, -1, 1, 5]), "stride": rng.choice([2, 2, 4]), "kw": 3, "up": 0}
         works.append(random_work(rng, CONFIG.lanes, **fixed))
-    want = [execute(work, unit.scratchpad.memory) for work in works]
+    want = [execute(work, unit.scratchpad.memory, CONFIG.depthwise_requant) for work in works]
     await unit.run(works)
     check(unit, works, want)
 
@@ -133,7 +133,7 @@ async def borders_and_bounds(dut):
     for number, work in enumerate(works):
         work.fields["off_src"] = 2048 + 64 * number
         unit.place(work)
-        want.append(execute(work, unit.scratchpad.memory))
+        want.append(execute(work, unit.scratchpad.memory, CONFIG.depthwise_requant))
     await unit.run(works)
     check(unit, works, want)
 
@@ -147,7 +147,7 @@ async def region(dut: Any, **fixed: int) -> tuple[int, EngineMonitor, int]:
     fixed |= {"pitch": 16, "off_pitch": 16, "dst_pitch": 16, "src": 0, "off_src": 2048, "dst": 3072}
     work = random_work(random_source(), CONFIG.lanes, **{"kh": 3, "kw": 3, "mode": Mode.MAC} | fixed)
     unit.place(work)
-    want = execute(work, unit.scratchpad.memory)
+    want = execute(work, unit.scratchpad.memory, CONFIG.depthwise_requant)
     await unit.run([work])
     check(unit, [work], [want])
     shown = unit.monitor.activity
@@ -209,7 +209,7 @@ async def few_bubbles_between_instructions(dut):
     unit = Unit(dut)
     fixed = {"rows": 4, "cols": 5, "kh": 3, "kw": 3, "mode": Mode.MAC, "deform": Deform.NONE, "w8": 0}
     works = [random_work(random_source(), CONFIG.lanes, **fixed) for _ in range(6)]
-    want = [execute(work, unit.scratchpad.memory) for work in works]
+    want = [execute(work, unit.scratchpad.memory, CONFIG.depthwise_requant) for work in works]
     await unit.run(works)
     check(unit, works, want)
     retired = [cycle for cycle, _ in unit.monitor.retired]
@@ -224,7 +224,7 @@ async def parameters_come_before_tokens(dut):
     await start(dut)
     unit, fixed = Unit(dut), {"mode": Mode.MAC, "deform": Deform.NONE}
     works = [random_work(random_source(str(number)), CONFIG.lanes, **fixed) for number in range(2)]
-    want = [execute(work, unit.scratchpad.memory) for work in works]
+    want = [execute(work, unit.scratchpad.memory, CONFIG.depthwise_requant) for work in works]
     dut.open.value, unit.gate.STRETCH = 0, 1e9
     unit.send(works)
     await cycles(dut, len(works[0].beats) * 2 + 20)
@@ -236,10 +236,32 @@ async def parameters_come_before_tokens(dut):
 
 
 @cocotb.test()
-async def add_is_a_fault(dut):
+async def throughput_of_an_addition(dut):
+    """Two products a lane: twice the cycles of a pixel's requantisation, and two words read."""
+    taken, monitor, reads = await region(dut, mode=Mode.ADD, y0=0, x0=0, off_up=0)
+    busy = 2 * CONFIG.lanes // CONFIG.depthwise_requant * 256
+    assert monitor.activity[Counter.BUSY] == busy
+    assert taken <= busy + 60
+    assert reads == 2 * 256
+
+
+_LARGE = {"kh": 8, "kw": 3}
+_REFUSED: list[dict[str, int]] = [
+    {"mode": Mode.MAC, "deform": 3},
+    {"mode": Mode.ADD, "kh": 1, "kw": 2},
+    {"mode": Mode.ADD, "kh": 1, "kw": 1, "deform": 1},
+    {"mode": Mode.MAC, "same": 0} | _LARGE,
+    {"mode": Mode.MAC, "same": 1, "deform": 1} | _LARGE,
+]
+
+
+@cocotb.test()
+@cocotb.parametrize(refused=_REFUSED)
+async def what_does_not_fit_is_a_fault(dut, refused):
+    """One instruction with parameters a test: they stay in their buffer."""
     await start(dut)
     unit = Unit(dut)
-    for fixed in ({"mode": Mode.ADD}, {"rows": 0}, {"mode": Mode.MAC, "deform": 3}):
+    for fixed in ({"rows": 0}, {"same": 1} | _LARGE, refused):
         work = random_work(random_source(), CONFIG.lanes, mode=Mode.MAX, deform=Deform.NONE)
         work.fields |= fixed
         unit.instructions.send([work.instruction])

@@ -21,7 +21,7 @@ class Work:
     """One instruction, its parameters, and the offset words it needs."""
 
     fields: dict[str, int]
-    weights: np.ndarray  # (taps, lanes)
+    weights: np.ndarray  # (taps, lanes); with `same`, and for ADD, (1, lanes)
     multiplier: np.ndarray
     bias: np.ndarray
     shift: np.ndarray
@@ -30,7 +30,7 @@ class Work:
     @property
     def beats(self) -> list[int]:
         """The parameters as the unit reads them."""
-        if self.fields["mode"] != Mode.MAC:
+        if self.fields["mode"] not in (Mode.MAC, Mode.ADD):
             return []
         beats = []
         for m, b, s in zip(self.multiplier, self.bias, self.shift):
@@ -46,13 +46,18 @@ class Work:
         return int.from_bytes(encode(Opcode.DEPTHWISE, self.fields), "little")
 
 
-def execute(work: Work, memory: np.ndarray) -> dict[int, np.ndarray]:
-    """Words written, by address, for uint8 ``memory`` (words, lanes)."""
+def execute(work: Work, memory: np.ndarray, requant: int) -> dict[int, np.ndarray]:
+    """Words written, by address, for uint8 ``memory`` (words, lanes), with ``requant`` lanes requantised a cycle."""
     f, lanes = work.fields, memory.shape[1]
     codes = memory.view(np.int8)
     out = {}
     for oy in range(f["rows"]):
         for ox in range(f["cols"]):
+            if f["mode"] == Mode.ADD:
+                second = f | {name: f[f"off_{name}"] for name in ("src", "pitch", "up")}
+                addends = [fetch(each, codes, oy, ox, 0, 0) for each in (f, second)]
+                out[f["dst"] + oy * f["dst_pitch"] + ox] = add(work, addends, lanes, requant)
+                continue
             taps = [fetch(f, codes, oy, ox, ky, kx) for ky in range(f["kh"]) for kx in range(f["kw"])]
             out[f["dst"] + oy * f["dst_pitch"] + ox] = combine(work, taps, lanes)
     return out
@@ -95,17 +100,37 @@ def combine(work: Work, taps: list[np.ndarray | None], lanes: int) -> np.ndarray
     return requantise(total, work.multiplier, work.bias, work.shift, f["z_out"], f["lo"], f["hi"])
 
 
+def add(work: Work, addends: list[np.ndarray | None], lanes: int, requant: int) -> np.ndarray:
+    """Lane i: multiplier and bias of the first addend are lane (i mod requant)'s, multiplier of the second and the shift
+    those of the lane ``requant`` further."""
+    f = work.fields
+    values = [np.full(lanes, f["z_in"], np.int64) if a is None else a.astype(np.int64) for a in addends]
+    first = np.arange(lanes) % requant
+    total = sum(
+        value * work.weights[0] * work.multiplier[first + requant * i] for i, value in enumerate(values)
+    )
+    ones = np.ones(lanes, np.int64)
+    bias, shift = work.bias[first] + total, work.shift[first + requant]
+    return requantise(0 * ones, ones, bias, shift, f["z_out"], f["lo"], f["hi"])
+
+
 def random_work(rng: random.Random, lanes: int, **fixed: Any) -> Work:
     """An instruction whose taps reach over every border; ``fixed`` overrides fields before the rest is drawn."""
     f: dict[str, int] = {"engine": 3, "index": rng.randrange(65536)}
-    f["mode"] = rng.choice([Mode.MAC, Mode.MAC, Mode.MAC, Mode.MAX, Mode.WINDOW])
+    f["mode"] = rng.choice([Mode.MAC, Mode.MAC, Mode.MAC, Mode.MAX, Mode.WINDOW, Mode.ADD])
     f["deform"] = rng.choice([Deform.NONE, Deform.SQUARE, Deform.PAIRS])
     f["kh"], f["kw"] = rng.choice([(3, 3), (3, 3), (1, 1), (5, 5), (7, 7), (2, 3), (1, 5), (4, 1), (6, 2)])
     f["w8"], f["up"], f["stride"] = rng.randrange(2), rng.randrange(2), rng.choice([1, 1, 2, 4])
     f["ring"] = rng.choice([0, 0, 1, 2, 3, 4])
     f |= {k: v for k, v in fixed.items()}
+    f["same"], f["off_up"] = int(rng.random() < 0.2), rng.randrange(2)
+    f |= {k: v for k, v in fixed.items()}
+    if f["mode"] == Mode.ADD:
+        f |= {"kh": 1, "kw": 1, "deform": Deform.NONE, "w8": 0}
+    elif f["same"] and f["deform"] == Deform.NONE and f["mode"] == Mode.MAC and rng.random() < 0.5:
+        f["kh"], f["kw"] = rng.choice([(8, 8), (9, 2), (3, 31), (17, 5)])
     taps = f["kh"] * f["kw"]
-    limit = {Deform.PAIRS: lanes // 2, Deform.SQUARE: 49, Deform.NONE: 49}[Deform(f["deform"])]
+    limit = {Deform.PAIRS: lanes // 2, Deform.SQUARE: 49, Deform.NONE: 961}[Deform(f["deform"])]
     if taps > limit or (f["mode"] == Mode.WINDOW and taps > lanes // 3):
         f["kh"], f["kw"] = 2, 2
     f["rows"], f["cols"] = rng.randint(1, 5), rng.randint(1, 5)
@@ -121,18 +146,22 @@ def random_work(rng: random.Random, lanes: int, **fixed: Any) -> Work:
     f["z_in"], f["z_out"] = rng.randint(-128, 127), rng.randint(-128, 127)
     f["lo"] = rng.choice([-128, f["z_out"]])
     f["hi"] = rng.randint(f["lo"], 127)
-    f |= {k: v for k, v in fixed.items() if k not in ("kh", "kw")}
+    f |= {k: v for k, v in fixed.items() if k not in ("kh", "kw", "w8", "deform")}
     return Work(f, *_parameters(rng, lanes, f), _offsets(rng, lanes, f))
 
 
 def _parameters(rng: random.Random, lanes: int, f: dict[str, int]) -> tuple[np.ndarray, ...]:
     draw = np.random.default_rng(rng.getrandbits(32))
     limit = 128 if f["w8"] else 8
-    weights = draw.integers(-limit, limit, (f["kh"] * f["kw"], lanes))
+    alone = f["mode"] == Mode.ADD or (f["mode"] == Mode.MAC and f["same"])
+    rows = 1 if alone else f["kh"] * f["kw"]
+    limit = min(limit, 63) if alone else limit  # 93 taps of them fit the sum
+    weights = draw.integers(-limit, limit, (rows, lanes))
     shift = draw.integers(18, 26, lanes)  # results on both sides of the clamps and between
     multiplier = draw.integers(1 << 15, 1 << 16, lanes)
     bias = draw.integers(-(1 << 30), 1 << 30, lanes)
-    f["param_beats"] = (2 * lanes + weights.size // (8 if f["w8"] else 16)) if f["mode"] == Mode.MAC else 0
+    beats = 2 * lanes + weights.size // (8 if f["w8"] else 16)
+    f["param_beats"] = beats if f["mode"] in (Mode.MAC, Mode.ADD) else 0
     return weights, multiplier, bias, shift
 
 

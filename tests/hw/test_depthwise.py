@@ -12,7 +12,7 @@ from tests.hw.gated import Gated
 
 
 @pytest.mark.parametrize(("idle", "stall"), [(0.0, 0.0), (0.5, 0.5)])
-@pytest.mark.parametrize(("lanes", "requant", "acc_bits"), [(32, 4, 24), (16, 16, 32)])
+@pytest.mark.parametrize(("lanes", "requant", "acc_bits"), [(32, 4, 24), (16, 8, 32)])
 def test_depthwise(lanes: int, requant: int, acc_bits: int, idle: float, stall: float) -> None:
     config = {"lanes": lanes, "array_out": 16, "depthwise_requant": requant, "acc_bits": acc_bits}
     component = Gated(Depthwise(AcceleratorConfig(**config)))

@@ -55,7 +55,7 @@ def test_depthwise_equals_the_model(seed: int) -> None:
             at = work.fields["off_src"]
             tested.spad[at : at + len(work.offsets)] = work.offsets
         want = tested.spad.copy()
-        for address, word in execute(work, tested.spad[:WORDS].view(np.uint8)).items():
+        for address, word in execute(work, tested.spad[:WORDS].view(np.uint8), CONFIG.depthwise_requant).items():
             want[address] = word
         tested.execute(put(memory, isa.Opcode.DEPTHWISE, work.fields, work.beats))
         np.testing.assert_array_equal(tested.spad, want, err_msg=str(work.fields))

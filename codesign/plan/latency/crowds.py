@@ -124,12 +124,13 @@ def _pattern(config: AcceleratorConfig, job: Job) -> object:
     if job.engine < isa.Engine.DEPTHWISE:
         return None
     mac, deform = v.get("mode", 0) == isa.Mode.MAC, v.get("deform", 0)
+    add = v.get("mode", 0) == isa.Mode.ADD  # two words a pixel
     beyond = v.get("x0", 0) + (v["cols"] - 1) * v["stride"] + v["kw"] - v["in_w"]
     return Gather(
-        job.shape[-1], v.get("mode", 0), v["kh"], v["kw"], v["stride"], v.get("pitch", 0) % config.spad_banks,
+        job.shape[-1], v.get("mode", 0), v["kh"], 2 if add else v["kw"], v["stride"], v.get("pitch", 0) % config.spad_banks,
         v.get("up", 0), bool(deform), v.get("w8", 0) if mac else 0,
-        config.lanes // config.depthwise_requant if mac else 0,
+        config.lanes // config.depthwise_requant * (1 + add) if mac or add else 0,
         min(_WIDEST_ROW, v["cols"]), max(0, -v.get("x0", 0)), max(0, beyond), (config.lanes // 4).bit_length() - 1,
-        reuses(v), v.get("mode") == isa.Mode.WINDOW and grouped(config, v),
+        reuses(v) and not add, v.get("mode") == isa.Mode.WINDOW and grouped(config, v),
         v["in_h"] if deform else 0, v["in_w"] if deform else 0, deform == isa.Deform.PAIRS,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from codesign.program import isa
 from codesign.program.config import AcceleratorConfig
 from codesign.program.program import Instruction, Program
 
-_POINTWISE, _MAC = int(isa.Engine.POINTWISE), int(isa.Mode.MAC)
+_POINTWISE, _MAC, _ADD = int(isa.Engine.POINTWISE), int(isa.Mode.MAC), int(isa.Mode.ADD)
 
 
 class Job:
@@ -47,13 +47,13 @@ class Job:
         self.shape = (pixels + high, tiles - 1, high, machine.requant_beats if last else 0, tile, exposed, step)
 
     def _depthwise(self, machine: Machine, v: dict[str, int]) -> None:
-        pixels, taps, mac = v["rows"] * v["cols"], v["kh"] * v["kw"], v.get("mode", 0) == _MAC
+        pixels, taps, mac = v["rows"] * v["cols"], v["kh"] * v["kw"], v.get("mode", 0) in (_MAC, _ADD)
         wide = v.get("w8", 0) if mac else 0
         lanes = machine.config.lanes
-        load = 2 * lanes + taps * (lanes // 8 * hw.WIDE_BEAT_CYCLES if wide else lanes // hw.WEIGHTS_PER_BEAT)
+        load = 2 * lanes + (1 if v.get("same") else taps) * (lanes // 8 * hw.WIDE_BEAT_CYCLES if wide else lanes // hw.WEIGHTS_PER_BEAT)
         cycles = pixel_cycles(machine.config, v)
         self.work = pixels * cycles
-        self.reads, self.writes = pixels * taps, pixels
+        self.reads, self.writes = pixels * (2 if v.get("mode", 0) == _ADD else taps), pixels
         self.shape = (mac, bool(v.get("deform")), load, cycles)
 
     def _transfer(self, machine: Machine, v: dict[str, int]) -> None:
@@ -94,6 +94,8 @@ def pixel_cycles(config: AcceleratorConfig, v: dict[str, int]) -> float:
     mode = v.get("mode", 0)
     if mode == isa.Mode.WINDOW and grouped(config, v):
         return v["kh"] * _groups(config.lanes // 4, v.get("x0", 0), v["stride"])
+    if mode == _ADD:
+        return 2 * config.lanes // config.depthwise_requant
     taps, offset = v["kh"] * v["kw"], 1 if v.get("deform") else 0
     if mode != _MAC:
         return taps + offset
