@@ -17,6 +17,7 @@ from codesign.boards import Board
 from codesign.build.options import BuildOptions
 from codesign.graph.count import mac_count, parameter_count
 from codesign.graph.ir import Graph
+from codesign.nn.zoo import ZOO
 from codesign.report.layers import pointwise_macs
 
 RUNS, RUN_SECONDS = 3, 10.0  #: the fastest of so many runs is a stage's time; no further one after so many seconds
@@ -132,6 +133,12 @@ def _lowering(options: BuildOptions) -> Callable[[], Graph]:
     from codesign.nn.config import named_config
     from codesign.nn.model_file import load_model
 
+    if options.trained_model is None and options.config in ZOO:
+        from codesign.lower.from_zoo import lower_zoo
+        from codesign.nn.export_zoo import zoo_network
+
+        model = zoo_network(ZOO[options.config]).eval()
+        return lambda: lower_zoo(model)
     if options.trained_model is None:
         untrained = CoDeNet(named_config(options.config)).eval()
         return lambda: lower(untrained)

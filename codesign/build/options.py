@@ -9,8 +9,9 @@ from pathlib import Path
 
 from codesign.errors import UserError
 from codesign.nn.layer_bits import LayerBits, checked, layer_names
+from codesign.nn.zoo import ZOO
 
-CONFIGS = ("a", "b", "c", "d", "e")
+CONFIGS = ("a", "b", "c", "d", "e", *ZOO)
 FORMS = ("square", "pairs")
 LARGEST_SIDE = 2048
 SHIPPED_MODEL = Path(__file__).resolve().parents[1] / "models" / "digits-b-w4a8.safetensors"

@@ -20,9 +20,11 @@ def shipped_model(path: Path | None) -> Path | None:
     named = SHIPPED_MODEL.with_name(f"{path.name}.safetensors")
     return named if named.is_file() else path
 
-
+CONFIG_HELP = (
+    "The published configuration: a to e, mobilenetv2 (or mobilenetv2-0.35, -0.5, -0.75, mobilenetv2-centernet) or simplenet."
+)
 Board = Annotated[str, typer.Option("--board", metavar="NAME|FILE", help="A board's name, or a board file (.toml).")]
-Config = Annotated[str, typer.Option("--config", metavar="a..e", help="The published configuration.")]
+Config = Annotated[str, typer.Option("--config", metavar="NAME", help=CONFIG_HELP)]
 Model = Annotated[
     Path | None,
     typer.Option(

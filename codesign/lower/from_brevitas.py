@@ -6,12 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from codesign.errors import UserError
 from codesign.graph.count import parameter_count
 from codesign.graph.ir import (
+    Add,
     Concat,
     Conv,
     DeformConv,
+    GlobalAveragePool,
     Graph,
     MaxPool,
     Node,
@@ -23,7 +27,7 @@ from codesign.graph.ir import (
 )
 from codesign.graph.rules import check, output_shape
 from codesign.nn import nodes as nn_nodes
-from codesign.numeric import ACC_BITS, requant_parameters
+from codesign.numeric import ACC_BITS, add_parameters, normalise_multiplier, requant_parameters
 
 if TYPE_CHECKING:
     from codesign.nn.codenet import CoDeNet
@@ -101,6 +105,10 @@ def _lowered(
     match layer:
         case nn_nodes.ConvNode() | nn_nodes.DeformNode():
             return [(_conv(layer), (layer.out_quant.scale, layer.out_quant.zero_point))]
+        case nn_nodes.AddNode():
+            return [(_add(layer), (layer.out_quant.scale, layer.out_quant.zero_point))]
+        case nn_nodes.AverageNode():
+            return [(_average(layer, tensors[layer.input]), (layer.out_quant.scale, layer.out_quant.zero_point))]
         case nn_nodes.InputNode():
             return []
         case nn_nodes.ConcatNode():
@@ -123,6 +131,21 @@ def _lowered(
             raise UserError(f"layer {layer.name!r}: {type(layer).__name__} cannot be lowered; remove it")
     first = tensors[moved[0].inputs[0]]
     return [(node, (first.scale, first.zero_point)) for node in moved]
+
+
+def _add(layer: nn_nodes.AddNode) -> Add:
+    quant, (a, b) = layer.out_quant, layer.in_quants
+    multipliers, shift = add_parameters(a.scale, b.scale, quant.scale, layer.name)
+    return Add(layer.name, layer.inputs, layer.output, multipliers, shift, quant.zero_point, quant.lo, quant.hi)
+
+
+def _average(layer: nn_nodes.AverageNode, source: Tensor) -> GlobalAveragePool:
+    channels, height, width = source.shape
+    quant, given = layer.out_quant, layer.in_quant
+    m, s = normalise_multiplier(given.scale / (height * width * quant.scale), layer.name)
+    constants = (m, s, -given.zero_point * height * width * m)
+    requant = Requant(*(np.full(channels, value) for value in constants), quant.zero_point, quant.lo, quant.hi)
+    return GlobalAveragePool(layer.name, (layer.input,), layer.output, requant)
 
 
 def _conv(layer: nn_nodes.ConvNode | nn_nodes.DeformNode) -> Conv | DeformConv:

@@ -119,6 +119,30 @@ class ShuffleUnit(nn.Module):
         return channel_shuffle(torch.cat(halves, dim=1))
 
 
+class Sum(nn.Module):
+    """Two tensors added, on a quantiser of the sum's own."""
+
+    def __init__(self, act: ActQuant) -> None:
+        super().__init__()
+        self.act = act
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """[B, C, H, W] twice -> [B, C, H, W]."""
+        return self.act(a + b)
+
+
+class Average(nn.Module):
+    """Mean over height and width."""
+
+    def __init__(self, act: ActQuant) -> None:
+        super().__init__()
+        self.act = act
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, 1, 1]."""
+        return self.act(x.mean((2, 3), keepdim=True))
+
+
 class DecoderBlock(nn.Module):
     """Offset 1x1, depthwise 3x3 (plain or deformable), 1x1-BN-ReLU, nearest x2. `config.deform_first` sets the order."""
 

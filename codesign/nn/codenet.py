@@ -104,7 +104,7 @@ def clip_weights(model: nn.Module, search: str = "mse", share: float = SHARE) ->
 
 def clone(model: CoDeNet) -> CoDeNet:
     """A trainable copy with the same quantiser modes (scripted Brevitas modules do not survive `deepcopy`)."""
-    twin = CoDeNet(model.config)
+    twin = type(model)(model.config)
     twin.load_state_dict(model.state_dict())
     for mine, theirs in zip(twin.modules(), model.modules(), strict=True):
         if isinstance(mine, ConvUnit):

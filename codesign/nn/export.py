@@ -12,13 +12,17 @@ own codes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codesign.nn.blocks import Branch, ConvUnit, DecoderBlock, DeformUnit, Head, ShuffleUnit
+from codesign.nn.blocks import Average, Branch, ConvUnit, DecoderBlock, DeformUnit, Head, ShuffleUnit, Sum
 from codesign.nn.codenet import HEADS, CoDeNet, fuse
 from codesign.nn.nodes import (
+    AddNode,
+    AverageNode,
     ConcatNode,
     ConvNode,
     DeformNode,
@@ -37,11 +41,13 @@ IMAGE = Quantiser(1 / 128, 0)
 
 def export_layers(model: CoDeNet) -> list[Node]:
     """Nodes in execution order. A model with live BN is folded first (running statistics)."""
-    return _Exporter(fuse(model)).run()
+    return Exporter(fuse(model)).run()
 
 
 @torch.no_grad()
-def trace_codes(model: CoDeNet, image_u8: np.ndarray) -> dict[str, np.ndarray]:
+def trace_codes(
+    model: CoDeNet, image_u8: np.ndarray, export: Callable[[CoDeNet], list[Node]] = export_layers
+) -> dict[str, np.ndarray]:
     """Codes of every tensor for one frame uint8 RGB [H, W, 3], from the quantised network itself in eval mode."""
     net = fuse(model)
     names = {module: name for name, module in net.named_modules()}
@@ -50,7 +56,7 @@ def trace_codes(model: CoDeNet, image_u8: np.ndarray) -> dict[str, np.ndarray]:
     def keep(unit: nn.Module, _inputs: object, output: Tensor) -> None:
         real[names[unit]] = output
 
-    hooks = [m.register_forward_hook(keep) for m in net.modules() if isinstance(m, ConvUnit)]
+    hooks = [m.register_forward_hook(keep) for m in net.modules() if isinstance(m, ConvUnit | Sum | Average)]
     try:
         pixels = torch.from_numpy(np.ascontiguousarray(image_u8)).permute(2, 0, 1)[None]
         net((pixels.float() - 128) / 128)
@@ -58,12 +64,12 @@ def trace_codes(model: CoDeNet, image_u8: np.ndarray) -> dict[str, np.ndarray]:
         for hook in hooks:
             hook.remove()
     codes: dict[str, np.ndarray] = {}
-    for node in export_layers(net):
+    for node in export(net):
         _trace_node(node, codes, real, image_u8)
     return codes
 
 
-class _Exporter:
+class Exporter:
     """Walks the fused network once; keeps each tensor's quantiser."""
 
     def __init__(self, net: CoDeNet) -> None:
@@ -161,7 +167,7 @@ def _trace_node(node: Node, codes: dict[str, np.ndarray], real: dict[str, Tensor
     """Fill in the tensors one node writes: conv outputs as Brevitas gave them, moves as moves."""
     if isinstance(node, InputNode):
         codes["image"] = image.transpose(2, 0, 1).astype(np.int16) - 128
-    elif isinstance(node, (ConvNode, DeformNode)):
+    elif isinstance(node, (ConvNode, DeformNode, AddNode, AverageNode)):
         q = node.out_quant
         values = real[node.output][0].double().numpy() / q.scale
         codes[node.output] = (np.rint(values) + q.zero_point).astype(np.int16)

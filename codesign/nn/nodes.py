@@ -24,6 +24,8 @@ Node kinds (one frozen dataclass each):
     ShuffleNode   channel shuffle with `groups` g: out channel i*g + j = in channel j*(C/g) + i
     MaxPoolNode   kernel, stride, pad; positions outside the image are ignored
     UpsampleNode  nearest, factor 2
+    AddNode       out = clamp(rne((in_quants[0]'s real + in_quants[1]'s real) / out_quant.scale) + zero_point)
+    AverageNode   mean over height and width, requantised: [C, H, W] -> [C, 1, 1]
     OutputNode    the head tensors in the order hm, wh, reg; `tensor` is what it reads
 """
 
@@ -127,6 +129,24 @@ class UpsampleNode:
 
 
 @dataclass(frozen=True)
+class AddNode:
+    name: str
+    inputs: tuple[str, str]
+    output: str
+    in_quants: tuple[Quantiser, Quantiser]
+    out_quant: Quantiser
+
+
+@dataclass(frozen=True)
+class AverageNode:
+    name: str
+    input: str
+    output: str
+    in_quant: Quantiser
+    out_quant: Quantiser
+
+
+@dataclass(frozen=True)
 class OutputNode:
     name: str  # 'hm' | 'wh' | 'reg'
     tensor: str
@@ -134,5 +154,6 @@ class OutputNode:
 
 
 Node = (
-    InputNode | ConvNode | DeformNode | SplitNode | ConcatNode | ShuffleNode | MaxPoolNode | UpsampleNode | OutputNode
+    InputNode | ConvNode | DeformNode | SplitNode | ConcatNode | ShuffleNode | MaxPoolNode | UpsampleNode | AddNode
+    | AverageNode | OutputNode
 )

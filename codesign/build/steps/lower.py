@@ -23,11 +23,10 @@ def lowered(options: BuildOptions) -> Graph:
     """The integer graph of these options."""
     model = options.trained_model
     if model is None:
-        from codesign.lower.random_net import random_graph
+        from codesign.lower.random_zoo import random_network
 
         form, bits = options.form or "square", options.weight_bits or 4
-        return random_graph(options.config, height=options.height, width=options.width, weight_bits=bits, form=form,
-                            layer_bits=options.layer_bits)  # fmt: skip
+        return random_network(options.config, options.height, options.width, bits, form, layer_bits=options.layer_bits)
     if options.onnx_model is not None:
         from codesign.onnx.importer import import_model
 
