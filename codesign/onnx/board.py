@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from codesign.boards import Board
 from codesign.errors import UserError
 from codesign.graph.count import mac_count
-from codesign.graph.ir import Add, Conv, DeformConv, GlobalAveragePool, Graph, MaxPool, Node, Tensor
+from codesign.graph.ir import Conv, DeformConv, GlobalAveragePool, Graph, MaxPool, Node, Tensor
 from codesign.onnx.importer import Import
 from codesign.onnx.reader import one_line
 from codesign.onnx.verdict import GOLDEN, SUPPORTED, UNSUPPORTED, Verdict
 from codesign.plan import plan
+from codesign.plan.emit_gather import LARGEST_SAME_SIDE
 from codesign.plan.latency import predict
 from codesign.program.config import AcceleratorConfig
 
 _KERNEL_SIDE = 7
 _LARGEST_SIDE = 2048  # coordinates are 12-bit fields of an instruction
-_NOT_EXECUTED = "the accelerator does not execute it yet"
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ def _input_problem(graph: Graph | None) -> dict[str, tuple[str, str]]:
 
 def accelerator_problem(tensors: dict[str, Tensor], node: Node, config: AcceleratorConfig) -> tuple[str, str] | None:
     """(rule, remedy) of what the accelerator cannot execute of a node that golden can; None if there is nothing."""
-    if isinstance(node, Add | GlobalAveragePool):
-        what = "leave the addition out, or join by Concat" if isinstance(node, Add) else "end the model before it and average on the host"
-        return _NOT_EXECUTED, f"{what}, or run on golden"
+    if isinstance(node, GlobalAveragePool) and max(tensors[node.inputs[0]].shape[1:]) > LARGEST_SAME_SIDE:
+        height, width = tensors[node.inputs[0]].shape[1:]
+        return f"the mean of a map of {height}×{width}", f"average maps of at most {LARGEST_SAME_SIDE}×{LARGEST_SAME_SIDE}"
     sides = tensors[node.output].shape[1:]
     if max(sides) > _LARGEST_SIDE:
         return f"a map of {sides[0]}×{sides[1]}", f"use maps of at most {_LARGEST_SIDE}×{_LARGEST_SIDE}"
