@@ -80,3 +80,39 @@ def test_numeric_definition_is_the_same():
     for acc, mult, bias, shift, zero, lo, hi in rows:
         got.append(int(requantise(np.array([acc]), mult, bias, shift, zero, lo, hi)[0]))
     assert got == [exact(*row) for row in rows]
+
+
+def test_sums_of_two_products():
+    """The first with the bias, the second behind it at once or after any wait, in which the sum is held."""
+    rng, dut = random.Random(SEED), Requantiser(21, skewed=True, sums=True)
+    given, want = [], []
+    for _ in range(600):
+        factors = [(rng.randrange(-128, 128), rng.choice([0, 1, rng.randrange(1 << 16), 65535])) for _ in range(2)]
+        shift, zero = rng.randrange(8, 32), rng.randrange(-128, 128)
+        bias = rng.randrange(-(1 << 25), 1 << 25)
+        if rng.random() < 0.3:  # a tie
+            bias += (1 << (shift - 1)) - (sum(a * m for a, m in factors) + bias) % (1 << shift)
+        for second, (acc, multiplier) in enumerate(factors):
+            given += [{"hold": 1, "acc": rng.randrange(-128, 128)} for _ in range(rng.choice([0, 0, 1, 3]))]
+            given.append({"acc": acc, "multiplier": multiplier, "bias": bias, "shift": shift, "zero": zero, "add": second})
+        want.append((len(given) - 1, exact(1, sum(a * m for a, m in factors), bias, shift, zero, -128, 127)))
+    late = {"bias": dut.BIAS_AT, "add": dut.BIAS_AT, "hold": dut.BIAS_AT, "shift": dut.SHIFT_AT}
+    late |= dict.fromkeys(("zero", "lo", "hi"), dut.OFFSET_AT)
+    got = []
+
+    async def bench(ctx):
+        ctx.set(dut.lo, -128)
+        ctx.set(dut.hi, 127)
+        for cycle in range(len(given) + dut.LATENCY):
+            for name in ("acc", "multiplier", "bias", "shift", "zero", "add", "hold"):
+                number = cycle - late.get(name, 0)
+                if 0 <= number < len(given):
+                    ctx.set(getattr(dut, name), given[number].get(name, 0))
+            await ctx.tick()
+            got.append(ctx.get(dut.code))
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-8)
+    sim.add_testbench(bench)
+    sim.run()
+    assert [got[at + dut.LATENCY - 1] for at, _ in want] == [value for _, value in want]

@@ -110,6 +110,28 @@ def test_requantiser(acc_bits: int, tmp_path: Path) -> None:
         assert second[number + Requantiser.LATENCY - 1]["code"] == int(want[0]) % 256, v
 
 
+def test_requantiser_of_sums(tmp_path: Path) -> None:
+    """As `test_requantiser`, with sums that go on or are held at random: of small values, as two addends are."""
+    synthesised, twin = "synthesised.serialiser.lane0", "twin.serialiser.lane0"
+    replaced = simulated(text(Requantiser(21, skewed=True, sums=True), twin) + twin_lines(AcceleratorConfig()))
+    assert "if (!hold) total <= product + (add ? total : bias_wide);" in replaced
+    rng = random.Random(SEED)
+    given = [values(rng, 21) | {"add": 0, "hold": int(rng.random() < 0.2)} for _ in range(5_000)]
+    for number, v in enumerate(given):
+        if number % 3:
+            v |= {"add": 1, "acc": rng.randint(-128, 127), "bias": rng.randint(-(1 << 30), 1 << 30)}
+        else:
+            v |= {"acc": rng.randint(-128, 127), "bias": rng.randint(-(1 << 30), 1 << 30)}
+    cycles = skewed(given, 21)
+    for number in range(1, len(cycles)):
+        cycles[number] |= {name: given[number - Requantiser.BIAS_AT][name] for name in ("add", "hold")}
+    cycles[0] |= {"add": 0, "hold": 0}
+    cycles[1] |= {"add": 0, "hold": 0}
+    form = text(Requantiser(21, skewed=True, sums=True), synthesised)
+    first, second = pair.run(form, replaced, (synthesised, twin), cycles, tmp_path)
+    assert first[Requantiser.LATENCY :] == second[Requantiser.LATENCY :]
+
+
 class Masked(wiring.Component):
     """A memory of 16 rows of four bytes."""
 
