@@ -13,9 +13,9 @@ from codesign.plan.assemble import assemble
 from codesign.plan.buffers import Buffer
 from codesign.plan.emit import Emitter
 from codesign.plan.groups import Group, is_stem, make_groups
-from codesign.plan.operators import executable, is_pointwise
 from codesign.plan.latency import predict
 from codesign.plan.memory import NoRoom
+from codesign.plan.operators import executable, is_pointwise
 from codesign.plan.params import ParamImage
 from codesign.plan.perform import Performer
 from codesign.plan.pipeline import merged, planes_of, zipped
