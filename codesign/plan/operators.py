@@ -36,6 +36,11 @@ def is_pointwise(node: Node) -> bool:
     return isinstance(node, Conv) and node.groups == 1 and not isinstance(node, PlaneSum)
 
 
+def is_gather(node: Node) -> bool:
+    """Reads taps of one map, plane by plane: what a unit runs, but for sums."""
+    return not is_pointwise(node) and not isinstance(node, Add)
+
+
 def executable(graph: Graph) -> Graph:
     """``graph`` with each global average pool as a `PlaneSum`, and a copy of every addend whose channels an array layer
     cannot lay out in order (behind a slice, concat or shuffle): an addition needs both addends' channels in the same lanes."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from codesign.graph.ir import Add, Graph, Node
+from codesign.graph.ir import Graph, Node
 from codesign.plan.geometry import input_rows
 from codesign.plan.groups import Group
-from codesign.plan.operators import is_pointwise
+from codesign.plan.operators import is_gather, is_pointwise
 from codesign.plan.steps import IMAGE, WINDOW, Compute, Fetch, Give, Keep, Shape, Step, Take
 from codesign.plan.views import Layout
 
@@ -35,9 +35,7 @@ class StripPlanner:
         nodes = group.nodes
         pairs = zip(nodes[:-1], nodes[1:], strict=True)
         #: (producer, reader) of the tensors that are kept in rings: those gathered with a halo
-        self._ringed = [
-            (a, b) for a, b in pairs if not is_pointwise(b) and not isinstance(b, Add) and b.inputs[0] == a.output
-        ]
+        self._ringed = [(a, b) for a, b in pairs if is_gather(b) and b.inputs[0] == a.output]
         self._ring_names = {a.output for a, _ in self._ringed}
 
     def slots(self, shape: Shape) -> list[list[Step]]:
@@ -293,7 +291,7 @@ def _interleaved(nodes: list[Node]) -> list[list[Node]]:
     """Pairs (array node, plane-wise reader of its output) that are issued plane by plane; others alone."""
     chunks: list[list[Node]] = []
     for node in nodes:
-        pair = chunks and is_pointwise(chunks[-1][-1]) and not is_pointwise(node) and not isinstance(node, Add)
+        pair = chunks and is_pointwise(chunks[-1][-1]) and is_gather(node)
         if pair and node.inputs[0] == chunks[-1][-1].output:
             chunks[-1].append(node)
         else:
