@@ -141,7 +141,7 @@ class GlobalAveragePool(Node):
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A whole network. ``outputs`` maps a role ("hm", "wh", "reg", or a tensor's own name) to a tensor name.
+    """A whole network. ``outputs`` maps a role ("hm", "wh", "reg", "logits", or a tensor's own name) to a tensor name.
 
     ``meta`` holds JSON-able facts: config, classes, labels, weight_bits, act_bits, params, trained (bool), form.
     The input tensor is the image: 3 channels, scale 1/128, zero point 0, code = pixel - 128.

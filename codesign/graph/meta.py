@@ -10,6 +10,7 @@ from codesign.numeric import CODE_MAX, CODE_MIN
 HEADS = ("hm", "wh", "reg")
 DETECTOR = ("labels", "fit")  #: meta keys that commands on a detector read
 INPUT_RANGE = "input_range"  #: meta key: [least, greatest] code of the input
+CLASSIFIER = "logits"  #: role of a classifier's only output
 _MAX_LABEL = 100  # characters
 _MAX_SEED = 2**63 - 1
 
@@ -21,7 +22,9 @@ def check_meta(graph: Graph) -> None:
         raise UserError(f"meta.image_seed is {_shown(seed)}; it must be a whole number, 0 to {_MAX_SEED}; lower the model again")
     input_range(graph)
     _check_labels(graph.meta.get("labels", []))
-    if "labels" in graph.meta or any(role in graph.outputs for role in HEADS):
+    if CLASSIFIER in graph.outputs and not any(role in graph.outputs for role in HEADS):
+        _check_classifier(graph)
+    elif "labels" in graph.meta or any(role in graph.outputs for role in HEADS):
         _check_heads(graph)
 
 
@@ -41,6 +44,14 @@ def _check_labels(labels: object) -> None:
         if not isinstance(label, str) or not 0 < len(label) <= _MAX_LABEL or not label.isprintable():
             rule = f"printable text of 1 to {_MAX_LABEL} characters"
             raise UserError(f"meta.labels holds {_shown(label)}; a class name must be {rule}; lower the model again")
+
+
+def _check_classifier(graph: Graph) -> None:
+    tensor, labels = graph.tensors.get(graph.outputs[CLASSIFIER]), graph.meta.get("labels", [])
+    if tensor is not None and labels and len(labels) != tensor.shape[0]:
+        raise UserError(
+            f"meta.labels has {len(labels)} names; {CLASSIFIER} has {tensor.shape[0]} channels; lower the model again"
+        )
 
 
 def _check_heads(graph: Graph) -> None:
