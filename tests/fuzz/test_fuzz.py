@@ -12,7 +12,7 @@ from codesign.boards import load_board
 from codesign.verify.fuzz import CONFIG, library, run_case
 
 #: Operators every campaign must reach, views included.
-KINDS = {"Conv", "DeformConv", "MaxPool", "Upsample", "Slice", "Concat", "Shuffle"}
+KINDS = {"Conv", "DeformConv", "MaxPool", "Upsample", "Slice", "Concat", "Shuffle", "Add", "GlobalAveragePool"}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def campaign(built: Path, seeds: range) -> Counter:
     for seed in seeds:
         case = run_case(built, board, seed)
         if case.refused:
-            assert "not executed by the accelerator yet" in case.problem or "fits one word" in case.problem, case
+            assert "fits one word" in case.problem, case
             tally["refused"] += 1
             continue
         assert not case.problem, f"seed {seed} ({', '.join(case.kinds)}): {case.problem}"

@@ -15,6 +15,7 @@ from codesign.graph.files import FORMAT, load_graph, pack_nibbles, save_graph, u
 from codesign.graph.ir import Graph, Requant
 from codesign.lower.random_layers import random_layer_graph
 from codesign.lower.random_net import random_graph
+from codesign.lower.random_zoo import random_network
 
 
 def same(a: object, b: object) -> bool:
@@ -179,6 +180,14 @@ def test_meta_that_no_command_can_use_is_refused(tmp_path, detector, meta, roles
     broken = _renamed(replace(graph, meta={**graph.meta, **meta}), **roles)
     save_graph(broken, tmp_path / "g.safetensors")
     assert words in refused(tmp_path / "g.safetensors")
+
+
+def test_a_classifier_names_its_classes(tmp_path):
+    graph = random_network("simplenet")
+    save_graph(graph, tmp_path / "g.safetensors")
+    assert load_graph(tmp_path / "g.safetensors").meta["labels"] == graph.meta["labels"]
+    save_graph(replace(graph, meta={**graph.meta, "labels": ["cat"]}), tmp_path / "wrong.safetensors")
+    assert "1 names; logits has 10" in refused(tmp_path / "wrong.safetensors")
 
 
 def test_others_can_read_a_graph_file_as_far_as_the_umask_lets_them(tmp_path):
