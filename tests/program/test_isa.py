@@ -4,7 +4,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codesign.errors import UserError
@@ -26,6 +26,7 @@ def _values(opcode: isa.Opcode):
 
 
 @pytest.mark.parametrize("opcode", list(isa.Opcode))
+@settings(deadline=None)
 @given(data=st.data())
 def test_decode_inverts_encode(opcode: isa.Opcode, data) -> None:
     values = data.draw(_values(opcode))
