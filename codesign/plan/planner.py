@@ -48,7 +48,6 @@ def plan(
 ) -> Plan:
     """Plan ``graph`` for ``config``: of one plan for each policy, the one that takes the fewest cycles with ``dram`` by the
     latency model. Raises UserError for what the accelerator cannot hold or execute."""
-    graph = executable(graph)
     plans: list[Plan] = []
     refusal: UserError | None = None
     for policy in policies:
@@ -66,7 +65,7 @@ def plan(
 
 def plan_by(graph: Graph, config: AcceleratorConfig, policy: Policy) -> Plan:
     """Plan ``graph`` for ``config`` by one policy."""
-    planner = _Planner(graph, config, policy)
+    planner = _Planner(executable(graph), config, policy)
     for index, group in enumerate(planner.groups):
         planner.run(index, group)
     return planner.finish()
