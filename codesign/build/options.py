@@ -52,6 +52,8 @@ class BuildOptions:
             if path is not None and not path.is_file():
                 raise UserError(f"--{name} {path}: no such file")
         checked(self.layer_bits, layer_names())
+        if self.layer_bits and self.config in ZOO:
+            raise UserError(f"--layer-bits names layers of configurations a to e, {self.config} has none of them; leave it out")
         if self.model is not None and (self.weight_bits or self.form or self.layer_bits):
             raise UserError("--weight-bits, --layer-bits and --form are the model file's own; leave them out with --model")
 

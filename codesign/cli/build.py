@@ -20,6 +20,7 @@ def shipped_model(path: Path | None) -> Path | None:
     named = SHIPPED_MODEL.with_name(f"{path.name}.safetensors")
     return named if named.is_file() else path
 
+
 CONFIG_HELP = (
     "The published configuration: a to e, mobilenetv2 (or mobilenetv2-0.35, -0.5, -0.75, mobilenetv2-centernet) or simplenet."
 )

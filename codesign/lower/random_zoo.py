@@ -15,6 +15,7 @@ from codesign.graph.rules import check
 from codesign.lower.calibrate import Calibrator
 from codesign.lower.random_net import add_decoder, add_heads, random_graph
 from codesign.lower.textured_image import textured_image
+from codesign.nn.layer_bits import LayerBits
 from codesign.nn.zoo import SIMPLENET_LAYERS, ZOO, MobilenetConfig, Residual, SimplenetConfig, Zoo, zoo_config
 
 _LARGEST_SIDE = 2048
@@ -27,12 +28,15 @@ def random_network(
     weight_bits: int = 4,
     form: str = "square",
     seed: int = 0,
+    layer_bits: LayerBits = (),
 ) -> Graph:
     """The graph of a configuration's letter (`random_graph`) or of a network of `codesign.nn.zoo`, the same for the same
     arguments. Raises UserError on bad arguments."""
     if name in ZOO:
+        if layer_bits:
+            raise UserError(f"layer_bits name layers of configurations a to e; {name} has one width for all but its first layer")
         return zoo_graph(replace(zoo_config(name), weight_bits=weight_bits, **_form(name, form)), height, width, seed)
-    return random_graph(name, height=height, width=width, weight_bits=weight_bits, form=form, seed=seed)
+    return random_graph(name, height=height, width=width, weight_bits=weight_bits, form=form, seed=seed, layer_bits=layer_bits)
 
 
 def _form(name: str, form: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from codesign.nn.blocks import Average, ConvUnit, DecoderBlock, Head, Sum
+from codesign.nn.blocks import Average, Bits, ConvUnit, DecoderBlock, Head, Sum
 from codesign.nn.codenet import HEADS, HEATMAP_BIAS, SIZE_BIAS
 from codesign.nn.config import NetConfig
 from codesign.nn.quant import ActQuant
@@ -70,12 +70,14 @@ class MobileNetV2(nn.Module):
             self.average = Average(ActQuant(True))
             self.classifier = ConvUnit(cin, config.classes, 1, ActQuant(False), bits=bits, bn=False, bias=True)
             return
+        detector = decoder_config(config)
+        same = Bits(detector)
         for number, cout in enumerate(config.decoder, start=1):
-            setattr(self, f"decoder{number}", DecoderBlock(cin, cout, decoder_config(config)))
+            setattr(self, f"decoder{number}", DecoderBlock(cin, cout, detector, same.under(f"decoder{number}")))
             cin = cout
-        self.hm = Head(cin, config.classes, bits, bias=HEATMAP_BIAS)
-        self.wh = Head(cin, 2, bits, bias=SIZE_BIAS)
-        self.reg = Head(cin, 2, bits)
+        self.hm = Head(cin, config.classes, same.under("hm"), bias=HEATMAP_BIAS)
+        self.wh = Head(cin, 2, same.under("wh"), bias=SIZE_BIAS)
+        self.reg = Head(cin, 2, same.under("reg"))
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Outputs by name."""
