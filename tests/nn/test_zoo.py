@@ -70,10 +70,13 @@ def test_the_integer_graph_computes_what_the_network_does(kind: str) -> None:
     codes = {name: code.astype(np.int8) for name, code in trace_codes(net, image, export_zoo).items()}
     assert all(np.ptp(code.astype(int)) > 10 for name, code in codes.items() if "offset" not in name)  # offsets begin constant
     zero = {graph.input.name: graph.input.zero_point} | {n: t.zero_point for n, t in graph.tensors.items()}
+    missed = total = 0
     for node in graph.nodes:
         got = run_node(node, [codes[name] for name in node.inputs], [zero[name] for name in node.inputs])
         gap = np.abs(got.astype(int) - codes[node.output])
-        assert gap.max() <= 1 and (gap == 0).mean() >= 0.998, node.name
+        assert gap.max() <= 1 and (gap > 0).sum() <= max(2, 0.002 * gap.size), node.name  # rounding at a tie's edge
+        missed, total = missed + (gap > 0).sum(), total + gap.size
+    assert missed <= 0.0005 * total
 
 
 @pytest.mark.parametrize("kind", SMALL)
