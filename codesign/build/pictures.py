@@ -13,7 +13,20 @@ from codesign.data.sample import load_image
 from codesign.errors import UserError
 
 COLOURS = ("red", "lime", "blue", "orange", "magenta", "cyan", "yellow", "purple")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 _LEAST_SCENE = 32  # pixels a side that a scene with digits needs
+
+
+def pictures_of(path: Path) -> list[Path]:
+    """A picture's own path, or the pictures of a folder by name. Raises UserError where there are none."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"{path}: no such picture or folder")
+    found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not found:
+        raise UserError(f"{path}: holds no {', '.join(SUFFIXES)}")
+    return found
 
 
 def load_picture(path: Path, height: int, width: int) -> np.ndarray:

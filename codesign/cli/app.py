@@ -19,6 +19,7 @@ from codesign.cli import (
     build,
     check,
     detect,
+    diff,
     digits,
     disasm,
     doctor,
@@ -70,6 +71,7 @@ app.command("sensitivity")(sensitivity.sensitivity_command)
 app.command("eval")(eval.eval_command)
 app.command("agree")(agree.agree_command)
 app.command("detect")(detect.detect_command)
+app.command("diff")(diff.diff_command)
 app.command("check")(check.check_command)
 app.command("export")(export.export_command)
 app.command("digits")(digits.digits_command)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from codesign.decode import Detections
 
 VIRTUAL = "sim:"
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
 
 def detect_command(
@@ -38,6 +37,7 @@ def detect_command(
     from codesign.boards import load_board
     from codesign.build import BuildOptions
     from codesign.build.detector import Detector
+    from codesign.build.pictures import pictures_of
     from codesign.data.fit import checked_fit
     from codesign.errors import UserError
 
@@ -48,7 +48,7 @@ def detect_command(
     if fit is not None:
         checked_fit(fit, "--fit")
     load_board(board)
-    paths = _pictures(images)[:limit]
+    paths = pictures_of(images)[:limit]
     out.mkdir(parents=True, exist_ok=True)
     printer = BuildPrinter(details=False)
     detector = Detector(BuildOptions(board, config, model, out=build_dir), on, printer)
@@ -108,19 +108,6 @@ def _refuse_other_config(model: Path | None, config: str) -> None:
     own, asked = read_info(model).config, named_config(config)
     if (own.width, own.input_size, own.stem) != (asked.width, asked.input_size, asked.stem):
         raise UserError(f"--config {config}: {model} is of another configuration; leave --config out")
-
-
-def _pictures(path: Path) -> list[Path]:
-    from codesign.errors import UserError
-
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise UserError(f"{path}: no such picture or folder")
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-    if not found:
-        raise UserError(f"{path}: holds no {', '.join(SUFFIXES)}")
-    return found
 
 
 def _name(labels: list[str], label: int) -> str:

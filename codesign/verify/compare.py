@@ -135,7 +135,7 @@ class _Planes:
         got = np.zeros((w.rows * w.cols, w.lanes), np.int8)
         got[: len(writes)] = writes["data"][:, lanes]
         placed = np.zeros(w.rows * w.cols, bool)
-        placed[: len(writes)] = writes["addr"] == _addresses(instruction)[: len(writes)]
+        placed[: len(writes)] = writes["addr"] == addresses(instruction)[: len(writes)]
         masks = np.zeros((w.rows * w.cols, w.lanes), bool)
         masks[: len(writes)] = (writes["mask"][:, None] >> np.arange(w.lane0, w.lane0 + w.lanes)) & 1
         good = (placed[:, None] & masks).reshape(w.rows, w.cols, w.lanes)
@@ -176,7 +176,8 @@ class _Planes:
         return Difference(tensor, name, c, y, x, None, int(golden[name][c, y, x]))
 
 
-def _addresses(instruction: Instruction) -> np.ndarray:
+def addresses(instruction: Instruction) -> np.ndarray:
+    """Scratchpad addresses (rows * cols,) of what an instruction writes, in order."""
     v = instruction.values
     rows, cols = np.mgrid[0 : v["rows"], 0 : v["cols"]]
     return ((v["dst"] + rows * v["dst_pitch"] + cols) % (1 << 16)).reshape(-1)

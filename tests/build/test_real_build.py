@@ -9,15 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from codesign.boards import load_board
 from codesign.build import BuildOptions, build
+from codesign.build.step import Context
 from codesign.build.steps import all_steps
+from codesign.diff import Finding, check_layers
+from codesign.diff.observers import RtlObserver
 from tests.build.test_build import flip_weight_bit
 
 pytestmark = pytest.mark.slow
 
 FAULTS = {
-    "no rounding": (r"= shifted\[0\] & (\S+) ;", r"= 1'h0 & \1 ;"),
-    "tap address off by one": (r"= \$signed\(s1_x\) \+ \$signed\(s1_dx\);", "= $signed(s1_x) + $signed(s1_dx) + 13'sh1;"),
+    "no rounding": (r"= shifted\[0\] & (\S+) ;", r"= 1'h0 & \1 ;", "rounding"),
+    "tap address off by one": (r"= \$signed\(s1_x\) \+ \$signed\(s1_dx\);", "= $signed(s1_x) + $signed(s1_dx) + 13'sh1;", "columns away"),
 }
 
 
@@ -44,11 +48,20 @@ def assert_located(result) -> None:
     assert re.search(r"layer \S+, tensor \S+, channel \d+, y \d+, x \d+: got (-?\d+|nothing), want -?\d+", step.reason)
 
 
+def first_difference(folder: Path) -> Finding:
+    """What `codesign diff --on rtl` says of the folder."""
+    context = Context(options(folder), load_board("pynq-z2"), folder, lambda _: None, lambda _: None)
+    seen = RtlObserver(context).observe(context.codes)
+    return next(Finding.of(check) for check in check_layers(context.graph, seen.tensors) if check.differing)
+
+
 def test_flipped_weight_bit(folder):
     path = folder / "program.bin"
     before = path.read_bytes()
     flip_weight_bit(folder)
     assert_located(build(options(folder), steps=steps()))
+    found = first_difference(folder).explanation
+    assert found.certain and found.rule.startswith("weight ")
     path.write_bytes(before)
     assert not build(options(folder), steps=steps()).failed
 
@@ -57,12 +70,14 @@ def test_flipped_weight_bit(folder):
 def test_fault_in_the_rtl(fault, folder):
     path = folder / "rtl" / "codesign_accelerator.v"
     before = path.read_text()
-    pattern, replacement = FAULTS[fault]
+    pattern, replacement, _ = FAULTS[fault]
     planted, count = re.subn(pattern, replacement, before)
     assert count > 0
     path.write_text(planted)
     try:
         assert_located(build(options(folder), steps=steps()))
+        found = first_difference(folder)
+        assert FAULTS[fault][2] in found.explanation.rule, found.explanation
     finally:
         path.write_text(before)
 

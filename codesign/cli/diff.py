@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`codesign diff`: the first value that an implementation has wrong, what made it, and the rule that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from codesign.cli.build import Config, Json, Model
+from codesign.cli.output import BuildPrinter, console, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from codesign.build.step import Context
+    from codesign.diff.finding import LayerCheck
+    from codesign.diff.observers import Observation, Observer
+
+TOLERATED = 1e-3  # share of codes off by one, where float32 and a 16-bit multiplier round apart
+
+
+def diff_command(
+    on: Annotated[str, typer.Option("--on", help="brevitas, rtl or a .npz of tensors; several with commas. Default: brevitas,rtl.")] = "",
+    image: Annotated[
+        Path | None, typer.Option("--image", metavar="FILE|DIR", help="A picture or a folder of them; default: the build's own.")
+    ] = None,
+    images: Annotated[int | None, typer.Option("--images", min=1, help="At most so many pictures of a folder.")] = None,
+    board: Annotated[str, typer.Option("--board", metavar="NAME|FILE", help="The board whose RTL runs.")] = "pynq-z2",
+    config: Config = "b",
+    model: Model = None,
+    build_dir: Annotated[Path | None, typer.Option("--build", metavar="DIR", help="Build folder; edited artefacts are used.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Heat maps and waveform; default: diff/ there.")] = None,
+    waves: Annotated[bool, typer.Option("--waves/--no-waves", help="Cut a waveform at the RTL's first difference.")] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="Codes off by one count for Brevitas too.")] = False,
+    json: Json = None,
+) -> int:
+    """Each layer is computed by the contract from the inputs it really had; the first that differs is taken apart."""
+    from codesign.build import BuildOptions
+
+    options = BuildOptions(board, config, model, out=build_dir)
+    names = _names(options, on)
+    context = _context(options, names)
+    results = []
+    for observer in (_observer(context, name) for name in names):
+        for name, codes in _inputs(context, image, images):
+            results.append(_one(context, observer, name, codes, out or context.path("diff"), waves, strict))
+            if results[-1]["first"] is not None:
+                break
+    write_json(json, {"results": results})
+    return 1 if any(result["first"] for result in results) else 0
+
+
+def _names(options: Any, on: str) -> list[str]:
+    """Who is looked at; wrong names are refused before anything is built."""
+    from codesign.errors import UserError
+
+    brevitas = options.trained_model is not None and options.onnx_model is None
+    names = [name.strip() for name in (on or ("brevitas,rtl" if brevitas else "rtl")).split(",")]
+    for name in names:
+        if name == "brevitas" and not brevitas:
+            raise UserError("--on brevitas needs a model of `codesign train`; give one with --model")
+        if name not in ("brevitas", "rtl") and not name.endswith(".npz"):
+            raise UserError(f"--on {name!r}: must be brevitas, rtl or a .npz file")
+        if name.endswith(".npz") and not Path(name).is_file():
+            raise UserError(f"--on {name}: no such file")
+    return names
+
+
+def _context(options: Any, names: list[str]) -> Context:
+    """The build folder, as far as it is needed, brought up to date."""
+    from codesign.boards import load_board
+    from codesign.build.runner import build
+    from codesign.build.step import Context
+    from codesign.errors import UserError
+
+    result = build(options, BuildPrinter(details=False), until="verilate" if "rtl" in names else "golden")
+    if result.failed:
+        raise UserError("the build failed before there was anything to compare; see above")
+    return Context(options, load_board(options.board), result.folder, _silent, _silent)
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _observer(context: Context, name: str) -> Observer:
+    from codesign.diff.observers import BrevitasObserver, FileObserver, RtlObserver
+
+    if name == "rtl":
+        return RtlObserver(context)
+    model = context.options.trained_model
+    return BrevitasObserver(model) if name == "brevitas" and model is not None else FileObserver(Path(name), context.graph)
+
+
+def _inputs(context: Context, image: Path | None, limit: int | None) -> Iterator[tuple[str, np.ndarray]]:
+    from codesign.build.detector import graph_fit
+    from codesign.build.network_input import pixel_codes
+    from codesign.build.pictures import pictures_of
+    from codesign.data.fit import fit_picture
+    from codesign.data.sample import load_image
+
+    if image is None:
+        yield "the build's picture", context.codes
+        return
+    _, height, width = context.graph.input.shape
+    for path in pictures_of(image)[:limit]:
+        fitted = fit_picture(load_image(path), height, width, graph_fit(context.graph))
+        yield str(path), pixel_codes(fitted.pixels, context.graph)
+
+
+def _one(
+    context: Context, observer: Observer, name: str, codes: np.ndarray, out: Path, waves: bool, strict: bool
+) -> dict[str, Any]:
+    from codesign.diff.finding import Finding, check_layers
+    from codesign.diff.picture import heat_map
+    from codesign.diff.text import document, lines
+
+    say = console().print
+    seen = observer.observe(codes)
+    checks = list(check_layers(context.graph, seen.tensors))
+    wrong = next((check for check in checks if _differs(check, observer.exact or strict)), None)
+    values = sum(check.bad.size for check in checks)
+    if wrong is None:
+        off = sum(check.differing for check in checks)
+        tolerated = f", {off:,} codes off by one (float32 against 16-bit multipliers)" if off else ""
+        say(f"{observer.name}, {name}: {len(checks)} layers, {values:,} values, no difference{tolerated}")
+        return {"on": observer.name, "input": name, "layers": len(checks), "values": values, "off_by_one": off, "first": None}
+    finding = Finding.of(wrong)
+    say(f"{observer.name}, {name}:")
+    for line in lines(finding):
+        say(line)
+    also = [check.node.name for check in checks if check is not wrong and _differs(check, observer.exact or strict)]
+    say(f"  {len(also)} later layers go wrong by themselves" + (f": {', '.join(also[:6])}" if also else ""))
+    out.mkdir(parents=True, exist_ok=True)
+    picture = out / f"{observer.name}.png"
+    heat_map(picture, f"{observer.name} against the contract, {name}", codes, checks, finding)
+    say(f"  where values differ: {picture}")
+    wave = _wave(context, seen, finding, codes, out / f"{observer.name}.vcd") if waves else None
+    return {"on": observer.name, "input": name, "layers": len(checks), "values": values, "first": document(finding),
+            "also": also, "picture": str(picture), "waveform": wave}  # fmt: skip
+
+
+def _differs(check: LayerCheck, exact: bool) -> bool:
+    if exact or not check.differing:
+        return bool(check.differing)
+    return check.greatest > 1 or check.differing > TOLERATED * check.bad.size
+
+
+def _wave(context: Context, seen: Observation, finding: Any, codes: np.ndarray, path: Path) -> dict[str, Any] | None:
+    from codesign.diff.waves import cut
+
+    where = (finding.check.node.output, finding.channel, finding.y, finding.x)
+    write = None if seen.rtl is None else seen.rtl.write_of(*where)
+    if write is None:
+        return None
+    say = console().print
+    engine = context.plan.program.config.engines[write.engine]
+    say(f"  written in cycle {write.cycle:,} by {engine}, instruction {write.instruction} (layer {write.node})")
+    first, last = cut(context, codes, write.cycle, path, lambda text: say(f"  {text}"))
+    say(f"  waveform of cycles {first:,} to {last:,}: {path}")
+    return {"file": str(path), "first_cycle": first, "last_cycle": last, "engine": engine, "instruction": write.instruction}
