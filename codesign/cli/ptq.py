@@ -20,6 +20,7 @@ Float = Annotated[Path, typer.Option("--model", metavar="FILE", help="float.safe
 Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Pascal VOC or COCO folder; without it, generated digit scenes.")]
 Form = Annotated[str, typer.Option("--form", help="Deformable form of a checkpoint's network: square or pairs.")]
 Calibration = Annotated[int, typer.Option("--calibration", min=1, help="Training images that ranges and corrections come from.")]
+Views = Annotated[bool, typer.Option("--augmented/--plain", help="Calibrate on pictures as training augmented them, or as they are.")]
 Weights = Annotated[str, typer.Option("--weights", help="Weight ranges: max, percentile or mse.")]
 Activations = Annotated[str, typer.Option("--activations", help="Activation ranges: percentile or mse.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=256, help="Processor cores to use.")]
@@ -37,6 +38,7 @@ def ptq_command(
     bn: Annotated[bool, typer.Option("--bn/--no-bn", help="Re-estimate BN statistics in the quantised network.")] = False,
     bias: Annotated[bool, typer.Option("--bias/--no-bias", help="Correct biases by the mean error of each layer.")] = True,
     calibration: Calibration = 128,
+    augmented: Views = True,
     config: Config = "b",
     form: Form = "square",
     threads: Threads = 1,
@@ -56,13 +58,13 @@ def ptq_command(
     options = PtqOptions(activations, weights, percentile / 100, bn, bias)
     source, info = load_source(model, folder, named_config(config, operator=form))
     network = with_bits(source, weight_bits, parse(layer_bits))
-    batches = calibration_batches(folder, info, calibration)
+    views = augmented_batches(folder, info, calibration) if augmented or bn else None
+    batches = views if augmented and views else calibration_batches(folder, info, calibration)
     say(f"{model}: {len(network.config.layers)} layers to {weight_bits} bits"
         f"{', but ' + shown(network.config.layer_bits) if network.config.layer_bits else ''}")  # fmt: skip
-    augmented = augmented_batches(folder, info, calibration) if bn else None
-    network = quantise(network, batches, options, lambda line: say(f"  {line}"), augmented)
+    network = quantise(network, batches, options, lambda line: say(f"  {line}"), views)
     metrics = _metrics(source, network, folder, info)
-    recipe = {"ptq": options.to_json(), "calibration_images": sum(len(b) for b in batches), "float": info.sha256, **info.recipe}
+    recipe = {"ptq": options.to_json(), "calibration_images": sum(len(b) for b in batches), "augmented": augmented, "float": info.sha256, **info.recipe}
     save_model(out, network, labels=list(info.labels), metrics={**info.metrics, **metrics}, recipe=recipe)
     write_json(json, {"model": str(out), **metrics})
     say(f"wrote {out}")
