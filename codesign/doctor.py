@@ -25,6 +25,7 @@ _PACKAGES: tuple[tuple[str, str, bool], ...] = (  # distribution, what its absen
     ("onnx", "exchange with ONNX", False),
     ("qonnx", "exchange with QONNX", False),
     ("hls4ml", "HLS projects", False),
+    ("da4ml", "1x1 layers of HLS projects as Verilog (extra hls)", False),
     ("matplotlib", "figures", False),
     ("cocotb", "the engines' test benches", False),
     ("cocotbext-axi", "the accelerator's AXI test bench", False),
@@ -37,6 +38,7 @@ _PROGRAMS: tuple[tuple[str, str, bool], ...] = (
     ("make", "simulation", True),
     ("perl", "simulation", True),
     ("vivado", "bitstreams", False),
+    ("vivado_hls", "RTL of HLS projects", False),
 )
 
 
@@ -59,7 +61,7 @@ def examine() -> list[Tool]:
     ]
     remedy = "install it with the system's package manager"
     programs = [
-        Tool(name, _program_version(name), disables, needed, "it comes from AMD" if name == "vivado" else remedy)
+        Tool(name, _program_version(name), disables, needed, "it comes from AMD" if name.startswith("vivado") else remedy)
         for name, disables, needed in _PROGRAMS
     ]
     return [python, *packages, *programs]
@@ -76,7 +78,7 @@ def _program_version(name: str) -> str | None:
     path = shutil.which(name)
     if path is None:
         return None
-    if name == "vivado":  # takes long to say its version
+    if name.startswith("vivado"):  # takes long to say its version
         return path
     try:
         answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout

@@ -45,6 +45,8 @@ OURS: dict[str, tuple[str, ...]] = {
     "codesign.onnx": (
         "codesign.errors", "codesign.numeric", "codesign.graph", "codesign.plan", "codesign.program", "codesign.boards",
     ),
+    "codesign.hls": ("codesign.errors", "codesign.numeric", "codesign.graph", "codesign.golden", "hw.hls"),
+    "hw.hls": ("codesign.errors", "codesign.numeric"),
     "hw": ("codesign.errors", "codesign.numeric", "codesign.program"),
     "sim": ("codesign.errors", "codesign.numeric", "codesign.program", "codesign.boards", "codesign.runtime", "hw"),
     "boards": (),
@@ -59,6 +61,8 @@ FORBIDDEN: dict[str, set[str]] = {
     "codesign.lower": HEAVY - TORCH - {"scipy"},
     "codesign.data": HEAVY - {"sklearn"},
     "codesign.onnx": HEAVY - {"onnx"},
+    "codesign.hls": HEAVY - {"hls4ml"},
+    "hw.hls": HEAVY - {"hls4ml", "torch"},
     "hw": HEAVY - {"amaranth"},
     "sim": HEAVY - {"amaranth", "cocotb"},
     "boards": HEAVY,

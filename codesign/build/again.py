@@ -28,8 +28,9 @@ def report_again(folder: Path, listener: Listener | None = None) -> BuildResult:
     if records.get("simulate") is None or "board" not in records.about:
         raise UserError(f"{folder}: holds no simulated frame; `codesign build` makes one")
     board = load_board(records.about["board"])
-    options = BuildOptions(records.about["board"], records.about.get("config", "b"), out=folder)
-    steps = all_steps()
+    backend = records.about.get("backend", "amaranth")
+    options = BuildOptions(records.about["board"], records.about.get("config", "b"), out=folder, backend=backend)
+    steps = all_steps(backend)
     todo = [step for step in steps if step.name in AGAIN]
     with opened(folder):
         context = Context(options, board, folder, listener.detail, listener.progress)

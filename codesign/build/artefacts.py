@@ -47,7 +47,7 @@ def source_hash(*names: str) -> str:
     digest = hashlib.sha256()
     for name in names:
         root = PACKAGE_ROOT / name
-        files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.suffix in (".py", ".cpp", ".hpp"))
+        files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.suffix in (".py", ".cpp", ".hpp", ".h"))
         for path in files:
             digest.update(str(path.relative_to(PACKAGE_ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -11,18 +11,21 @@ from codesign.errors import UserError
 from codesign.nn.layer_bits import LayerBits, checked, layer_names
 from codesign.nn.zoo import ZOO
 
-CONFIGS = ("a", "b", "c", "d", "e", *ZOO)
+CONFIGS = ("a", "b", "c", "d", "e", "t", *ZOO)
 FORMS = ("square", "pairs")
+BACKENDS = ("amaranth", "hls4ml", "both")
 LARGEST_SIDE = 2048
-SHIPPED_MODEL = Path(__file__).resolve().parents[1] / "models" / "digits-b-w4a8.safetensors"
+MODELS = Path(__file__).resolve().parents[1] / "models"
+SHIPPED_MODEL = MODELS / "digits-b-w4a8.safetensors"
+SHIPPED = {"b": SHIPPED_MODEL, "t": MODELS / "digits-t-w4a8.safetensors"}  # by configuration
 
 
 @dataclass(frozen=True)
 class BuildOptions:
     """Arguments of `codesign build`. What is None has the network's own default; wrong values raise `UserError`.
 
-    With ``model`` None and nothing else that shapes the network given, configuration b is the shipped trained
-    model; any other choice is a network with calibrated random weights.
+    With ``model`` None and nothing else that shapes the network given, configurations b and t are the shipped
+    trained models; any other choice is a network with calibrated random weights.
     """
 
     board: str
@@ -37,6 +40,7 @@ class BuildOptions:
     fresh: bool = False
     input: Path | None = None
     layer_bits: LayerBits = ()
+    backend: str = "amaranth"
 
     def __post_init__(self) -> None:
         if self.config not in CONFIGS:
@@ -44,6 +48,8 @@ class BuildOptions:
         for name, side in (("height", self.height), ("width", self.width)):
             if side is not None and (side < 32 or side % 32 or side > LARGEST_SIDE):
                 raise UserError(f"--{name} {side}: must be a multiple of 32, 32 to {LARGEST_SIDE}")
+        if self.backend not in BACKENDS:
+            raise UserError(f"--backend {self.backend!r}: must be one of {', '.join(BACKENDS)}")
         if self.weight_bits not in (None, 4, 8):
             raise UserError(f"--weight-bits {self.weight_bits}: must be 4 or 8")
         if self.form not in (None, *FORMS):
@@ -77,10 +83,12 @@ class BuildOptions:
         """The model file to lower, or None for calibrated random weights."""
         if self.model is not None:
             return self.model
-        shaped = self.config != "b" or self.weight_bits or self.layer_bits or self.form or self.height or self.width
-        return None if shaped or not SHIPPED_MODEL.is_file() else SHIPPED_MODEL
+        shaped = self.weight_bits or self.layer_bits or self.form or self.height or self.width
+        shipped = None if shaped else SHIPPED.get(self.config)
+        return shipped if shipped is not None and shipped.is_file() else None
 
     def folder(self, board: str) -> Path:
         """Where the build's artefacts go."""
         named = self.config if self.onnx_model is None else re.sub(r"[^\w.-]+", "_", self.onnx_model.stem)
-        return self.out if self.out is not None else Path("build") / f"{board}-{named}"
+        suffix = "" if self.backend == "amaranth" else f"-{self.backend}"
+        return self.out if self.out is not None else Path("build") / f"{board}-{named}{suffix}"

@@ -75,7 +75,7 @@ def build(
 
     listener = listener or Listener()
     board = load_board(options.board)
-    todo = list(steps if steps is not None else all_steps())
+    todo = list(steps if steps is not None else all_steps(options.backend))
     with opened(options.folder(board.name)) as folder:
         context = Context(options, board, folder, listener.detail, listener.progress)
         listener.began(context, todo)
@@ -96,7 +96,7 @@ class Runner:
 
     def __init__(self, context: Context, steps: Sequence[Step], listener: Listener):
         self._context, self._steps, self._listener = context, steps, listener
-        about = {"board": _lasting(context), "config": context.options.config}
+        about = {"board": _lasting(context), "config": context.options.config, "backend": context.options.backend}
         self._records = Records(context.path("steps.json"), context.options.fresh, about)
         self._fresh = context.options.fresh
 

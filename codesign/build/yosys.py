@@ -83,6 +83,15 @@ def _cells(modules: dict[str, Any], top: str) -> Counter[str]:
     return total(top)
 
 
+def layer_resources(statistics: dict[str, Any], module: str, family: str) -> dict[str, int]:
+    """LUTs and flip-flops below ``module``, from `stat -json` of a design whose modules were kept apart."""
+    cells = _cells(statistics["modules"], module)
+    if family == "ecp5":
+        return {"lut": sum(cells.get(name, 0) * each for name, each in _ECP5_LUT.items()), "ff": cells.get("TRELLIS_FF", 0)}
+    lut = sum(cells.get(name, 0) * each for name, each in _XILINX_LUT.items())
+    return {"lut": lut, "ff": sum(cells.get(name, 0) for name in _XILINX_FF)}
+
+
 def resources(statistics: dict[str, Any], device: Device) -> dict[str, Any]:
     """The report's resources from `stat -json`."""
     cells = _cells(statistics["modules"], TOP)

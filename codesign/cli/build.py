@@ -22,7 +22,7 @@ def shipped_model(path: Path | None) -> Path | None:
 
 
 CONFIG_HELP = (
-    "The published configuration: a to e, mobilenetv2 (or mobilenetv2-0.35, -0.5, -0.75, mobilenetv2-centernet) or simplenet."
+    "The published configuration: a to e, the tiny t, mobilenetv2 (or mobilenetv2-0.35, -0.5, -0.75, mobilenetv2-centernet) or simplenet."
 )
 Board = Annotated[str, typer.Option("--board", metavar="NAME|FILE", help="A board's name, or a board file (.toml).")]
 Config = Annotated[str, typer.Option("--config", metavar="NAME", help=CONFIG_HELP)]
@@ -51,6 +51,9 @@ def build_command(
     layer_bits: LayerBits = None,
     form: Annotated[str | None, typer.Option("--form", help="square or pairs, for untrained weights.")] = None,
     out: Out = None,
+    backend: Annotated[
+        str, typer.Option("--backend", metavar="amaranth|hls4ml|both", help="The accelerator, a project for Vivado HLS, or both compared.")
+    ] = "amaranth",
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every step again and forget edits.")] = False,
     input: Annotated[Path | None, typer.Option("--input", metavar="FILE.npy", help="The input to run: codes (C, H, W), or reals.")] = None,
     json: Json = None,
@@ -60,7 +63,7 @@ def build_command(
     from codesign.nn.layer_bits import parse
 
     options = BuildOptions(board, config, model, image, height, width, weight_bits, form, out, fresh, input,
-                           parse(layer_bits))  # fmt: skip
+                           parse(layer_bits), backend)  # fmt: skip
     printer = BuildPrinter()
     try:
         result = build(options, printer)

@@ -30,7 +30,7 @@ def train_command(
     start: Annotated[
         Path | None, typer.Option("--start", metavar="FILE", help="Weights to start from: float.safetensors of a run, or ShuffleNetV2 .pth.")
     ] = None,
-    config: Annotated[str, typer.Option("--config", metavar="a..e", help="The published configuration.")] = "b",
+    config: Annotated[str, typer.Option("--config", metavar="a..e|t", help="The published configuration, or the tiny one.")] = "b",
     weight_bits: Annotated[int, typer.Option("--weight-bits", help="4 or 8.")] = 4,
     layer_bits: LayerBits = None,
     form: Annotated[str, typer.Option("--form", help="Deformable form: square or pairs.")] = "square",
@@ -53,14 +53,14 @@ def train_command(
     from codesign.nn.layer_bits import parse
     from codesign.train.loop import train
 
-    folder = data if data is not None else digit_scenes(DIGITS)
+    network = named_config(config, weight_bits=weight_bits, operator=form, layer_bits=parse(layer_bits))
+    folder = data if data is not None else digit_scenes(DIGITS, min(network.input_size))
     if not folder.is_dir():
         raise UserError(f"{folder}: no such data folder")
     given = {"float_epochs": float_epochs, "qat_epochs": qat_epochs, "batch": batch, "seed": seed, "threads": threads,
              "device": device, "fit": fit}  # fmt: skip
     how = _recipe(recipe or ("digits" if data is None else "auto"), folder)
     how = replace(how, **{key: value for key, value in given.items() if value is not None})
-    network = named_config(config, weight_bits=weight_bits, operator=form, layer_bits=parse(layer_bits))
     network = replace(network, input_size=(height or network.input_size[0], width or network.input_size[1]))
     say = console().print
     result = train(folder, how, out, config=network, start=start, resume=not fresh, report=say, eval_every=eval_every)
@@ -90,11 +90,14 @@ def _recipe(spec: str, folder: Path) -> Recipe:
     return chosen
 
 
-def digit_scenes(folder: Path) -> Path:
-    """The generated digit scenes, written once."""
+def digit_scenes(folder: Path, size: int = 256) -> Path:
+    """The generated digit scenes, written once; more and smaller ones for a network of a small input."""
     from codesign.data.digits import write_scenes
+
+    small = size < 128
+    folder = folder.with_name(f"{folder.name}-{size}") if small else folder
 
     if not (folder / "ImageSets" / "Main" / "test.txt").is_file():  # written last
         console().print(f"generating digit scenes in {folder}")
-        write_scenes(folder)
+        write_scenes(folder, **({"train": 2400, "test": 400, "size": size} if small else {}))
     return folder

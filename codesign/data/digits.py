@@ -3,7 +3,8 @@
 
 Every fifth handwritten sample belongs to the test scenes, the others to the training scenes, so no handwriting is
 seen in both. A scene has a background (flat, gradient or smooth noise), clutter (strokes, blobs), several digits of
-varied size, tilt, colour and contrast polarity, thin strokes across, and sensor noise. Same arguments, same scenes.
+varied size, tilt, colour and contrast polarity, thin strokes across, and sensor noise. A scene of less than 128 pixels
+has one to three larger digits. Same arguments, same scenes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from codesign.data.voc import write_annotation
 from codesign.errors import UserError
 
 SMALLEST, LARGEST = 24, 104  # digit height in pixels of a 256-pixel scene
+DIGITS = (5, 15)  # digits of a scene, the second exclusive
+_SMALL_SCENE = 128  # below this side there is room for a few digits, of heights that show what they are
+_FEW, _FEW_HEIGHTS = (1, 4), (72, 176)  # 18 to 44 pixels of 64
 _MAX_IOU = 0.02
 
 
@@ -69,7 +73,7 @@ def render_scene(
     canvas = _clutter(rng, _background(rng, size), int(rng.integers(2, 9)))
     boxes: list[np.ndarray] = []
     digits: list[int] = []
-    for _ in range(int(rng.integers(5, 15))):
+    for _ in range(int(rng.integers(*(DIGITS if size >= _SMALL_SCENE else _FEW)))):
         pick = int(rng.integers(len(labels)))
         mask = _digit_mask(rng, ink[pick], size)
         placed = _place(rng, mask, boxes, size)
@@ -125,7 +129,8 @@ def _clutter(rng: np.random.Generator, canvas: np.ndarray, count: int) -> np.nda
 
 def _digit_mask(rng: np.random.Generator, ink: np.ndarray, size: int) -> np.ndarray:
     """Ink of one digit at its final size, float [h, w] in 0..1, cropped to what is visible."""
-    height = np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST))) * size / 256
+    least, most = (SMALLEST, LARGEST) if size >= _SMALL_SCENE else _FEW_HEIGHTS
+    height = np.exp(rng.uniform(np.log(least), np.log(most))) * size / 256
     big = _resize(np.pad(ink, 2).astype(np.float64), 120, 120, Image.Resampling.BICUBIC)
     tilt, shear, aspect = rng.uniform(-12, 12), rng.uniform(-0.15, 0.15), rng.uniform(0.85, 1.2)
     image = Image.fromarray(np.clip(big, 0, 255).astype(np.uint8)).rotate(tilt, Image.Resampling.BILINEAR)

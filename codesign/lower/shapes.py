@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The widths and depths of CoDeNet, configurations a to e (arXiv 2006.08357)."""
+"""The widths and depths of CoDeNet, configurations a to e (arXiv 2006.08357), and of the tiny t."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ SHAPES = {
     "c": CodenetShape("c", 512, "s4", *_NARROW),
     "d": CodenetShape("d", 512, "s4", *_WIDE),
     "e": CodenetShape("e", 512, "s2max", *_WIDE),
+    "t": CodenetShape("t", 64, "s2max", (28, 56, 112), 256, stem_channels=16, decoder=(64, 32, 32), head=32),
 }
 
 

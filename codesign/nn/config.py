@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CoDeNet family as data: one frozen dataclass, and the five published configurations a-e."""
+"""The CoDeNet family as data: one frozen dataclass, the five published configurations a-e, and a tiny one, t."""
 
 from __future__ import annotations
 
@@ -131,11 +131,13 @@ CONFIGS: dict[str, NetConfig] = {
     "c": NetConfig(stem="s4", input_size=(512, 512)),
     "d": NetConfig(width=2.0, stem="s4", input_size=(512, 512)),
     "e": NetConfig(width=2.0, stem="s2max", input_size=(512, 512)),
+    # tiny: every weight fits on chip, as a design with hardware for each layer needs it
+    "t": NetConfig(width=0.25, stem="s2max", input_size=(64, 64), stem_channels=16, decoder=(64, 32, 32)),
 }
 
 
 def named_config(letter: str, **changes: object) -> NetConfig:
-    """Configuration a-e, with fields replaced (for example `classes=10, weight_bits=8`)."""
+    """Configuration a-e or t, with fields replaced (for example `classes=10, weight_bits=8`)."""
     if letter not in CONFIGS:
         raise UserError(f"unknown configuration {letter!r}; it must be one of {', '.join(CONFIGS)}")
     return replace(CONFIGS[letter], **changes)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from codesign.build.artefacts import readable
 from codesign.build.step import FRAME, GRAPH, Context
 from codesign.graph.count import mac_count, parameter_count
 from codesign.plan.latency import against_rtl, predict
+from codesign.report.hls import csim_bit_exact, hls_section
 from codesign.report.layers import layers, pointwise_macs
 from codesign.report.shares import make_shares
 from codesign.report.table import engine_cycles
@@ -22,7 +23,7 @@ def make_report(context: Context) -> dict[str, Any]:
     """The report as JSON values. What a step that did not run would have found is null."""
     simulated = context.fact("simulate")
     trace = context.json(FRAME) if simulated and context.path(FRAME).exists() else None
-    macs = mac_count(context.graph)
+    macs, accelerator = mac_count(context.graph), context.options.backend != "hls4ml"
     with readable(context.path(FRAME)):
         cycles = _cycles(context, simulated, trace)
     return {
@@ -32,13 +33,15 @@ def make_report(context: Context) -> dict[str, Any]:
         "config": str(context.graph.meta.get("config", context.options.config)),
         "model": _model(context, macs),
         "steps": _steps(context),
-        "bit_exact": _bit_exact(context, simulated),
+        "backend": context.options.backend,
+        "bit_exact": _bit_exact(context, simulated) if accelerator else csim_bit_exact(context),
         "cycles": cycles,
         **_rates(context, simulated, macs),
-        "latency_model": _latency(context, cycles),
+        "latency_model": _latency(context, cycles) if accelerator else {"cycles": None, "error": None, "layers": []},
         "resources": context.fact("synthesise") or None,
         "simulation": _simulation(simulated),
         "dram": _dram(context, simulated),
+        "hls4ml": hls_section(context),
     }
 
 
@@ -103,11 +106,12 @@ def _cycles(context: Context, simulated: dict[str, Any], trace: dict[str, Any] |
 
 def _rates(context: Context, simulated: dict[str, Any], macs: int) -> dict[str, Any]:
     config, clock = context.board.accelerator, context.board.clock_mhz
+    accelerator = context.options.backend != "hls4ml"
     total = simulated.get("cycles")
     everything = config.array_macs + config.depthwise_macs
     return {
-        "array_macs": config.array_macs,
-        "depthwise_macs": config.depthwise_macs,
+        "array_macs": config.array_macs if accelerator else None,
+        "depthwise_macs": config.depthwise_macs if accelerator else None,
         "clock_mhz": clock,
         "fps": clock * 1e6 / total if total else None,
         "mac_efficiency": macs / (everything * total) if total else None,

@@ -14,8 +14,19 @@ from codesign.build.steps.synthesise import SynthesiseStep
 from codesign.build.steps.verilate import VerilateStep
 
 
-def all_steps() -> list[Step]:
+def all_steps(backend: str = "amaranth") -> list[Step]:
     """A fresh list for one build."""
+    if backend == "amaranth":
+        return _amaranth_steps()
+    from codesign.build.hls import AgreeStep, hls_steps
+
+    if backend == "hls4ml":
+        return [LowerStep(), GoldenStep(), *hls_steps(), ReportStep()]
+    *steps, report = _amaranth_steps()
+    return [*steps, *hls_steps(), AgreeStep(), report]
+
+
+def _amaranth_steps() -> list[Step]:
     return [
         LowerStep(),
         GoldenStep(),

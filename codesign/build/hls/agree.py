@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""agree: the C simulation's pictures through the RTL as well, and the two back ends side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codesign.build.artefacts import json_text, write_whole
+from codesign.build.frames import FramePool
+from codesign.build.hls.csim import RESULT as CSIM
+from codesign.build.hls.pictures import pictures
+from codesign.build.pictures import png
+from codesign.build.step import FAILED, GRAPH, IMAGE, PROGRAM, RTL, VERIFIED, Context, Outcome, Step
+
+RESULT = "backends.json"
+BLOCK_RAM = 36 * 1024
+
+
+class AgreeStep(Step):
+    name = "agree"
+    outputs = (RESULT,)
+    sources = ("codesign/build/hls", "codesign/build/frames.py", "codesign/verify", "sim")
+
+    def inputs(self, context: Context) -> dict[str, str]:
+        return {name: context.hash(name) for name in (GRAPH, IMAGE, PROGRAM, RTL, CSIM)}
+
+    def run(self, context: Context) -> Outcome:
+        files = []
+        for number, picture in enumerate(pictures(context)):
+            files.append(context.path(f"pictures/{number:02d}.png"))
+            write_whole(files[-1], png(picture))
+        pool = FramePool(context, files, 1)
+        pool.run(lambda done: context.progress(f"RTL: {done} of {len(files)} pictures"))
+        frames = [result for result in pool.results() if result is not None]
+        wrong = {"rtl": sum(frame.mismatches for frame in frames), "csim": context.fact("csim")["mismatches"]}
+        facts = {
+            "images": len(frames),
+            "rtl_values": sum(frame.values for frame in frames),
+            "csim_values": context.fact("csim")["values"],
+            "mismatches": wrong,
+            "rtl_cycles": [frame.cycles for frame in frames],
+            "table": comparison(context),
+        }
+        write_whole(context.path(RESULT), json_text(facts))
+        reason = (
+            f"golden = RTL = C simulation on {len(frames)} pictures: {facts['rtl_values']:,} values of the RTL and "
+            f"{facts['csim_values']:,} of the C simulation compared with golden, {wrong['rtl']:,} and {wrong['csim']:,} mismatches"
+        )
+        if any(wrong.values()):
+            first = next((frame.first for frame in frames if frame.first), "")
+            return Outcome(FAILED, f"not {reason}; {first}", facts)
+        return Outcome(VERIFIED, reason, facts)
+
+    def show(self, context: Context, facts: dict[str, Any]) -> None:
+        """The table."""
+        for name, left, right in facts["table"]:
+            context.log(f"{name:<26} {left:<44} {right}")
+
+
+def comparison(context: Context) -> list[tuple[str, str, str]]:
+    """Rows (what, Amaranth accelerator, hls4ml project); every figure says where it comes from."""
+    simulated, resources, project = context.fact("simulate"), context.fact("synthesise"), context.fact("project")
+    clock, config = context.board.clock_mhz, context.board.accelerator
+    unknown = "hls4ml's own estimate: none without Vivado HLS"
+    rows = [
+        ("", "Amaranth accelerator", "hls4ml project"),
+        ("cycles of a frame", f"{simulated['cycles']:,} simulated", f"{project['latency']:,} estimated from the kernels' loops"),
+        ("cycles between frames", f"{simulated['cycles']:,} simulated", f"{project['interval']:,} estimated from the kernels' loops"),
+        ("frames/s", f"{clock * 1e6 / simulated['cycles']:,.0f} at {clock:g} MHz, simulated", f"{clock * 1e6 / project['interval']:,.0f} at {clock:g} MHz, estimated"),
+        ("weights", "in DRAM", "on chip"),
+        ("multipliers", f"{config.array_macs} + {config.depthwise_macs}", f"{project['multipliers']} products, {project['requantisers']} requantisers"),
+    ]  # fmt: skip
+    for key, label in (("lut", "LUT"), ("ff", "FF"), ("dsp", "DSP")):
+        rows.append((label, f"{resources[key]:,} estimated by Yosys" if resources else "not estimated", unknown))
+    blocks = project["memory_bits"] / BLOCK_RAM
+    rows.append((
+        "36 kb block RAMs", f"{resources['bram36']:g} estimated by Yosys" if resources else "not estimated",
+        f"at least {blocks:.1f} (bits of rows, weights and FIFOs); {unknown}",
+    ))  # fmt: skip
+    return rows

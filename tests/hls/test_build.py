@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`codesign build --backend hls4ml` on a small network: every layer compared, faults named, nothing needed from a vendor."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("hls4ml")
+
+from codesign.build import BuildOptions, build  # noqa: E402
+from codesign.build.hls.pictures import PICTURES  # noqa: E402
+from codesign.errors import UserError  # noqa: E402
+from codesign.graph.files import save_graph  # noqa: E402
+from codesign.hls.attributes import node_attributes  # noqa: E402
+from codesign.hls.folded import fold_layers  # noqa: E402
+from codesign.hls.layer_list import layer_list  # noqa: E402
+from tests.hls.small_graph import small_graph  # noqa: E402
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ not found")
+
+
+def options(folder: Path, form: str) -> BuildOptions:
+    model = folder / "graph.safetensors"
+    if not model.exists():
+        save_graph(small_graph(form), model)
+    return BuildOptions("pynq-z2", model=model, out=folder / "build", backend="hls4ml")
+
+
+@needs_compiler
+@pytest.mark.parametrize("form", ["square", "pairs"])
+def test_every_layer_is_golden_and_an_edited_weight_is_found(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codesign.hls.distributed.LARGEST", 16)  # the smallest 1x1 layers are enough here
+    result = build(options(tmp_path, form))
+    status = {step.name: (step.status, step.reason) for step in result.steps}
+    report = json.loads((tmp_path / "build" / "report.json").read_text())
+    assert status["csim"][0] == "verified" and "0 mismatches" in status["csim"][1]
+    assert status["hls"][0] == "skipped" and "vivado_hls -f build_prj.tcl" in status["hls"][1]
+    exact = report["bit_exact"]
+    assert (exact["images"], exact["mismatches"]) == (PICTURES, 0) and PICTURES >= 20
+    assert exact["tensors"] == len(small_graph(form).nodes) + 1  # and the heads behind the AXI shell
+    assert report["backend"] == "hls4ml" and report["cycles"]["total"] is None
+    assert report["hls4ml"]["estimated"]["interval"] > 0
+    weights = next((tmp_path / "build/hls4ml/firmware/weights").glob("w*.txt"))
+    first, rest = weights.read_text().split(",", 1)
+    weights.write_text(f"{(int(first) + 3) % 7},{rest}")
+    again = {step.name: step for step in build(options(tmp_path, form)).steps}
+    assert again["compile"].kept and again["csim"].status == "failed"
+    assert "layer stem, tensor stem, channel 0" in again["csim"].reason
+
+
+def test_a_board_without_a_shell_is_refused(tmp_path: Path) -> None:
+    save_graph(small_graph(), tmp_path / "graph.safetensors")
+    wrong = BuildOptions("ulx3s-85f", model=tmp_path / "graph.safetensors", out=tmp_path / "build", backend="hls4ml")
+    with pytest.raises(UserError, match="pynq-z2, .*ulx3s-85f is built with --backend amaranth"):
+        build(wrong)
+
+
+def test_backend_is_checked() -> None:
+    with pytest.raises(UserError, match="--backend 'verilog'"):
+        BuildOptions("pynq-z2", backend="verilog")
+
+
+def test_an_operator_without_a_kernel_is_refused() -> None:
+    from codesign.graph.ir import Add
+
+    with pytest.raises(UserError, match="'sum': the hls4ml back end has no Add"):
+        node_attributes(Add("sum", ("a", "b"), "c", (1, 1), 8, 0), (1, 1, 1), 0)
+
+
+def test_layers_share_the_time_the_slowest_needs() -> None:
+    from hw.hls.folding import cycles
+
+    layers = layer_list(small_graph())
+    slow, fast = fold_layers(layers, 10**9), fold_layers(layers, 4000)
+    assert {layer.get("parallel", 1) for layer in slow.layers} == {1}
+    weighted = [layer for layer in fast.layers if "weight_data" in layer]
+    assert all(cycles(layer["class_name"], layer) <= 4000 for layer in weighted if layer["name"] != "stem")
+    assert len(fast.layers) == 1 + 13 + 1  # the image, the nodes, the joined heads

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""1x1 layers through da4ml: exact with rounding half to even, in Python's model and, in the build, under Verilator."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("da4ml")
+
+from codesign.graph.ir import Conv  # noqa: E402
+from codesign.hls.distributed import _requantised, carried, harness, top, unroll  # noqa: E402
+from codesign.numeric import requantise  # noqa: E402
+from tests.hls.cases import requant, weights  # noqa: E402
+from tests.hls.small_graph import small_graph  # noqa: E402
+
+
+def layer(seed: int, inputs: int, outputs: int) -> Conv:
+    rng = np.random.default_rng(seed)
+    weight = weights(rng, (outputs, inputs, 1, 1), 4)
+    return Conv("layer", ("x",), "y", weight, 4, requant(rng, weight))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_requantisation_is_the_contracts(seed: int) -> None:
+    from da4ml.trace import FixedVariableArray, HWConfig, comb_trace
+
+    node = layer(seed, 5, 4)
+    x = FixedVariableArray.from_kif(np.ones(5, bool), np.full(5, 7), np.zeros(5, int), HWConfig(1, -1, -1))
+    acc = x @ node.weight.reshape(4, 5).T.astype(np.float64)
+    results = FixedVariableArray(np.array([_requantised(acc[c], node, c) for c in range(4)]), hwconf=x.hwconf)
+    codes = np.random.default_rng(seed).integers(-128, 128, (2000, 5))
+    r = node.requant
+    want = requantise((codes @ node.weight.reshape(4, 5).T).T, r.multiplier, r.bias, r.shift, r.zero_point, r.lo, r.hi).T
+    assert np.array_equal(comb_trace(x, results).predict(codes.astype(np.float64)), want)
+
+
+def test_what_is_written(tmp_path) -> None:
+    made = unroll(layer(1, 5, 4), "da0", tmp_path)
+    assert made.stages >= 2 and (tmp_path / "da0" / "src" / "da0_codes.v").exists()
+    assert "da0_codes layer0" in top([made]) and f"t < 100 + {made.stages}" in harness([made], 100)
+
+
+def test_only_1x1_layers_of_few_weights_are_carried() -> None:
+    small, large = carried(small_graph())
+    assert [node.name for node in small] == ["mix", "offset", "hm", "wh"] and not large
