@@ -5,7 +5,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from codesign.graph.ir import Concat, Conv, DeformConv, Graph, MaxPool, Node, Requant, Shuffle, Slice, Tensor, Upsample
+from codesign.graph.ir import (
+    Concat,
+    Conv,
+    DeformConv,
+    Graph,
+    MaxPool,
+    Node,
+    Requant,
+    Shuffle,
+    Slice,
+    Tensor,
+    Upsample,
+)
 from codesign.graph.rules import check, output_shape
 from codesign.numeric import requant_parameters
 

@@ -11,14 +11,14 @@ import pytest
 
 pytest.importorskip("hls4ml")
 
-from codesign.build import BuildOptions, build  # noqa: E402
-from codesign.build.hls.pictures import PICTURES  # noqa: E402
-from codesign.errors import UserError  # noqa: E402
-from codesign.graph.files import save_graph  # noqa: E402
-from codesign.hls.attributes import node_attributes  # noqa: E402
-from codesign.hls.folded import fold_layers  # noqa: E402
-from codesign.hls.layer_list import layer_list  # noqa: E402
-from tests.hls.small_graph import small_graph  # noqa: E402
+from codesign.build import BuildOptions, build
+from codesign.build.hls.pictures import PICTURES
+from codesign.errors import UserError
+from codesign.graph.files import save_graph
+from codesign.hls.attributes import node_attributes
+from codesign.hls.folded import fold_layers
+from codesign.hls.layer_list import layer_list
+from tests.hls.small_graph import small_graph
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ not found")
 

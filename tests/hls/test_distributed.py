@@ -8,11 +8,11 @@ import pytest
 
 pytest.importorskip("da4ml")
 
-from codesign.graph.ir import Conv  # noqa: E402
-from codesign.hls.distributed import _requantised, carried, harness, top, unroll  # noqa: E402
-from codesign.numeric import requantise  # noqa: E402
-from tests.hls.cases import requant, weights  # noqa: E402
-from tests.hls.small_graph import small_graph  # noqa: E402
+from codesign.graph.ir import Conv
+from codesign.hls.distributed import _requantised, carried, harness, top, unroll
+from codesign.numeric import requantise
+from tests.hls.cases import requant, weights
+from tests.hls.small_graph import small_graph
 
 
 def layer(seed: int, inputs: int, outputs: int) -> Conv:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("hls4ml")
 
-from tests.hls.cases import Trial, trial  # noqa: E402
-from tests.hls.kernels import build, run  # noqa: E402
+from tests.hls.cases import Trial, trial
+from tests.hls.kernels import build, run
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIDES, CHANNELS, BITS = st.integers(1, 9), st.integers(1, 6), st.sampled_from((4, 8))
