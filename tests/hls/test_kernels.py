@@ -17,8 +17,8 @@ from tests.hls.kernels import build, run
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIDES, CHANNELS, BITS = st.integers(1, 9), st.integers(1, 6), st.sampled_from((4, 8))
-#: An example is a library of several layers, since a compilation costs more than many of them.
-QUICK = settings(max_examples=2, deadline=None, derandomize=True, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+#: An example is a library of sixteen layers, since a compilation costs more than many of them.
+QUICK = settings(max_examples=1, deadline=None, derandomize=True, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
 
 
 def check(trials: Sequence[Trial]) -> None:
@@ -29,7 +29,7 @@ def check(trials: Sequence[Trial]) -> None:
 
 
 def several(strategy: st.SearchStrategy[Trial]) -> st.SearchStrategy[list[Trial]]:
-    return st.lists(strategy, min_size=12, max_size=12)
+    return st.lists(strategy, min_size=16, max_size=16)
 
 
 @st.composite
@@ -85,3 +85,11 @@ def test_max_pool(trials: list[Trial]) -> None:
 @given(data=st.data())
 def test_plain_layers(kind: str, data: st.DataObject) -> None:
     check(data.draw(several(plain(kind))))
+
+
+@pytest.mark.slow
+@settings(QUICK, max_examples=20, derandomize=False)
+@given(data=st.data())
+def test_more_of_every_kind(data: st.DataObject) -> None:
+    kinds = [windows("conv"), windows("depthwise"), windows("max_pool"), deformables("square"), deformables("pairs")]
+    check(data.draw(several(st.one_of(*kinds, *map(plain, ("pointwise", "slice", "shuffle", "upsample"))))))

@@ -55,40 +55,30 @@ Pixels:
     }
 }
 
-template <class res_T, class weight_T, typename CONFIG_T> struct conv_window {
-    hls::stream<res_T> &res;
-    weight_T *w;
-    multiplier_t *m;
-    shift_t *s;
-    bias_t *b;
-
-    void pixel(const code_t ring[][CONFIG_T::n_chan], const int head, const int written, const int oy, const int ox) {
-        #pragma HLS INLINE
-        const unsigned parallel = CONFIG_T::parallel;
-        code_t window[CONFIG_T::products];
-        #pragma HLS ARRAY_RESHAPE variable=window cyclic factor=parallel
-    TapRows:
-        for (int i = 0; i < int(CONFIG_T::kernel_height); i++) {
-        TapColumns:
-            for (int j = 0; j < int(CONFIG_T::kernel_width); j++) {
-                #pragma HLS PIPELINE II=1
-                const int y = oy * int(CONFIG_T::stride) - int(CONFIG_T::above) + i;
-                const int x = ox * int(CONFIG_T::stride) - int(CONFIG_T::pad) + j;
-                const bool in = inside<CONFIG_T>(y, x);
-                const int at = in ? ring_slot<CONFIG_T>(head, written, y) * int(CONFIG_T::in_width) + x : 0;
-                const int tap = i * int(CONFIG_T::kernel_width) + j;
-            Channels:
-                for (unsigned c = 0; c < CONFIG_T::n_chan; c++) {
-                    #pragma HLS UNROLL
-                    window[tap * CONFIG_T::n_chan + c] = in ? ring[at][c] : code_t(CONFIG_T::zero_in);
-                }
+// The taps of output pixel (oy, ox), tap by tap, all channels of each.
+template <typename CONFIG_T>
+void gather_window(const code_t ring[CONFIG_T::rows * CONFIG_T::in_width][CONFIG_T::n_chan],
+                   code_t window[CONFIG_T::products], const int head, const int written, const int oy, const int ox) {
+    #pragma HLS INLINE
+TapRows:
+    for (int i = 0; i < int(CONFIG_T::kernel_height); i++) {
+    TapColumns:
+        for (int j = 0; j < int(CONFIG_T::kernel_width); j++) {
+            #pragma HLS LOOP_FLATTEN
+            #pragma HLS PIPELINE II=1
+            const int y = oy * int(CONFIG_T::stride) - int(CONFIG_T::above) + i;
+            const int x = ox * int(CONFIG_T::stride) - int(CONFIG_T::pad) + j;
+            const bool in = inside<CONFIG_T>(y, x);
+            const int at = in ? ring_slot<CONFIG_T>(head, written, y) * int(CONFIG_T::in_width) + x : 0;
+            const int tap = i * int(CONFIG_T::kernel_width) + j;
+        TapChannels:
+            for (unsigned c = 0; c < CONFIG_T::n_chan; c++) {
+                #pragma HLS UNROLL
+                window[tap * CONFIG_T::n_chan + c] = in ? ring[at][c] : code_t(CONFIG_T::zero_in);
             }
         }
-        res_T out;
-        matrix_vector<res_T, weight_T, CONFIG_T>(window, out, w, m, s, b);
-        res.write(out);
     }
-};
+}
 
 template <class data_T, class res_T, class weight_T, typename CONFIG_T>
 void conv(hls::stream<data_T> &data, hls::stream<res_T> &res, weight_T w[CONFIG_T::n_filt * CONFIG_T::products],
@@ -97,8 +87,26 @@ void conv(hls::stream<data_T> &data, hls::stream<res_T> &res, weight_T w[CONFIG_
     #pragma HLS ARRAY_RESHAPE variable=w cyclic factor=parallel
     code_t ring[CONFIG_T::rows * CONFIG_T::in_width][CONFIG_T::n_chan];
     #pragma HLS ARRAY_RESHAPE variable=ring complete dim=2
-    conv_window<res_T, weight_T, CONFIG_T> window = {res, w, m, s, b};
-    walk_rows<data_T, conv_window<res_T, weight_T, CONFIG_T>, CONFIG_T>(data, ring, window);
+    int head = 0;
+    int oy = 0;
+Rows:
+    for (int row = 0; row < int(CONFIG_T::steps); row++) {
+        const bool due = row_due<CONFIG_T>(row, oy);
+    Columns:
+        for (int x = 0; x < int(CONFIG_T::columns); x++) {
+            load_pixel<data_T, CONFIG_T>(data, ring, head, row, x);
+            if (due && x < int(CONFIG_T::out_width)) {
+                code_t window[CONFIG_T::products];
+                #pragma HLS ARRAY_RESHAPE variable=window cyclic factor=parallel
+                gather_window<CONFIG_T>(ring, window, head, row, oy, x);
+                res_T out;
+                matrix_vector<res_T, weight_T, CONFIG_T>(window, out, w, m, s, b);
+                res.write(out);
+            }
+        }
+        oy += due;
+        head = next_slot<CONFIG_T>(head);
+    }
 }
 
 } // namespace codesign_nnet

@@ -37,9 +37,11 @@ template <class offset_T, typename CONFIG_T> int tap_column(const offset_T &offs
 }
 
 template <class offset_T, class res_T, class weight_T, typename CONFIG_T>
-void depthwise_pixel(const code_t ring[][CONFIG_T::n_chan], const int head, const int written, const int oy, const int ox,
-                     const offset_T &offsets, res_T &out, const weight_T *w, const multiplier_t *m, const shift_t *s,
-                     const bias_t *b) {
+void depthwise_pixel(const code_t ring[CONFIG_T::rows * CONFIG_T::in_width][CONFIG_T::n_chan], const int head,
+                     const int written, const int oy, const int ox,
+                     const offset_T &offsets, res_T &out, const weight_T w[CONFIG_T::taps * CONFIG_T::n_chan],
+                     const multiplier_t m[CONFIG_T::n_chan], const shift_t s[CONFIG_T::n_chan],
+                     const bias_t b[CONFIG_T::n_chan]) {
     #pragma HLS INLINE
 Blocks:
     for (unsigned block = 0; block < CONFIG_T::n_chan; block += CONFIG_T::parallel) {
@@ -74,47 +76,31 @@ Blocks:
     }
 }
 
-template <class res_T, class weight_T, typename CONFIG_T> struct depthwise_window {
-    hls::stream<res_T> &res;
-    weight_T *w;
-    multiplier_t *m;
-    shift_t *s;
-    bias_t *b;
-
-    void pixel(const code_t ring[][CONFIG_T::n_chan], const int head, const int written, const int oy, const int ox) {
-        #pragma HLS INLINE
-        res_T out;
-        depthwise_pixel<no_offsets, res_T, weight_T, CONFIG_T>(ring, head, written, oy, ox, no_offsets(), out, w, m, s, b);
-        res.write(out);
-    }
-};
-
-template <class offset_T, class res_T, class weight_T, typename CONFIG_T> struct deform_window {
-    hls::stream<offset_T> &offsets;
-    hls::stream<res_T> &res;
-    weight_T *w;
-    multiplier_t *m;
-    shift_t *s;
-    bias_t *b;
-
-    void pixel(const code_t ring[][CONFIG_T::n_chan], const int head, const int written, const int oy, const int ox) {
-        #pragma HLS INLINE
-        const offset_T word = offsets.read();
-        res_T out;
-        depthwise_pixel<offset_T, res_T, weight_T, CONFIG_T>(ring, head, written, oy, ox, word, out, w, m, s, b);
-        res.write(out);
-    }
-};
-
 template <class data_T, class res_T, class weight_T, typename CONFIG_T>
-void depthwise(hls::stream<data_T> &data, hls::stream<res_T> &res, weight_T w[CONFIG_T::taps * CONFIG_T::n_chan],
-               multiplier_t m[CONFIG_T::n_chan], shift_t s[CONFIG_T::n_chan], bias_t b[CONFIG_T::n_chan]) {
+void depthwise(hls::stream<data_T> &data, hls::stream<res_T> &res,
+               weight_T w[CONFIG_T::taps * CONFIG_T::n_chan], multiplier_t m[CONFIG_T::n_chan],
+               shift_t s[CONFIG_T::n_chan], bias_t b[CONFIG_T::n_chan]) {
     const unsigned parallel = CONFIG_T::parallel;
     #pragma HLS ARRAY_RESHAPE variable=w cyclic factor=parallel
     code_t ring[CONFIG_T::rows * CONFIG_T::in_width][CONFIG_T::n_chan];
     #pragma HLS ARRAY_RESHAPE variable=ring cyclic factor=parallel dim=2
-    depthwise_window<res_T, weight_T, CONFIG_T> window = {res, w, m, s, b};
-    walk_rows<data_T, depthwise_window<res_T, weight_T, CONFIG_T>, CONFIG_T>(data, ring, window);
+    int head = 0;
+    int oy = 0;
+Rows:
+    for (int row = 0; row < int(CONFIG_T::steps); row++) {
+        const bool due = row_due<CONFIG_T>(row, oy);
+    Columns:
+        for (int x = 0; x < int(CONFIG_T::columns); x++) {
+            load_pixel<data_T, CONFIG_T>(data, ring, head, row, x);
+            if (due && x < int(CONFIG_T::out_width)) {
+                res_T out;
+                depthwise_pixel<no_offsets, res_T, weight_T, CONFIG_T>(ring, head, row, oy, x, no_offsets(), out, w, m, s, b);
+                res.write(out);
+            }
+        }
+        oy += due;
+        head = next_slot<CONFIG_T>(head);
+    }
 }
 
 template <class data_T, class offset_T, class res_T, class weight_T, typename CONFIG_T>
@@ -125,8 +111,24 @@ void deform_depthwise(hls::stream<data_T> &data, hls::stream<offset_T> &offsets,
     #pragma HLS ARRAY_RESHAPE variable=w cyclic factor=parallel
     code_t ring[CONFIG_T::rows * CONFIG_T::in_width][CONFIG_T::n_chan];
     #pragma HLS ARRAY_RESHAPE variable=ring cyclic factor=parallel dim=2
-    deform_window<offset_T, res_T, weight_T, CONFIG_T> window = {offsets, res, w, m, s, b};
-    walk_rows<data_T, deform_window<offset_T, res_T, weight_T, CONFIG_T>, CONFIG_T>(data, ring, window);
+    int head = 0;
+    int oy = 0;
+Rows:
+    for (int row = 0; row < int(CONFIG_T::steps); row++) {
+        const bool due = row_due<CONFIG_T>(row, oy);
+    Columns:
+        for (int x = 0; x < int(CONFIG_T::columns); x++) {
+            load_pixel<data_T, CONFIG_T>(data, ring, head, row, x);
+            if (due && x < int(CONFIG_T::out_width)) {
+                const offset_T word = offsets.read();
+                res_T out;
+                depthwise_pixel<offset_T, res_T, weight_T, CONFIG_T>(ring, head, row, oy, x, word, out, w, m, s, b);
+                res.write(out);
+            }
+        }
+        oy += due;
+        head = next_slot<CONFIG_T>(head);
+    }
 }
 
 } // namespace codesign_nnet

@@ -61,40 +61,52 @@ Rows:
     }
 }
 
-template <class res_T, typename CONFIG_T> struct max_window {
-    hls::stream<res_T> &res;
-
-    void pixel(const code_t ring[][CONFIG_T::n_chan], const int head, const int written, const int oy, const int ox) {
-        #pragma HLS INLINE
-        res_T out;
-    TapRows:
-        for (int i = 0; i < int(CONFIG_T::kernel_height); i++) {
-        TapColumns:
-            for (int j = 0; j < int(CONFIG_T::kernel_width); j++) {
-                #pragma HLS LOOP_FLATTEN
-                #pragma HLS PIPELINE II=1
-                const int y = oy * int(CONFIG_T::stride) - int(CONFIG_T::above) + i;
-                const int x = ox * int(CONFIG_T::stride) - int(CONFIG_T::pad) + j;
-                const bool in = inside<CONFIG_T>(y, x);
-                const int at = in ? ring_slot<CONFIG_T>(head, written, y) * int(CONFIG_T::in_width) + x : 0;
-                for (unsigned c = 0; c < CONFIG_T::n_chan; c++) {
-                    #pragma HLS UNROLL
-                    const code_t best = i + j == 0 ? code_t(-128) : code_t(out[c]);
-                    const code_t code = in ? ring[at][c] : code_t(-128);
-                    out[c] = code > best ? code : best;
-                }
+template <class res_T, typename CONFIG_T>
+void max_pixel(const code_t ring[CONFIG_T::rows * CONFIG_T::in_width][CONFIG_T::n_chan], const int head, const int written,
+               const int oy, const int ox, res_T &out) {
+    #pragma HLS INLINE
+TapRows:
+    for (int i = 0; i < int(CONFIG_T::kernel_height); i++) {
+    TapColumns:
+        for (int j = 0; j < int(CONFIG_T::kernel_width); j++) {
+            #pragma HLS LOOP_FLATTEN
+            #pragma HLS PIPELINE II=1
+            const int y = oy * int(CONFIG_T::stride) - int(CONFIG_T::above) + i;
+            const int x = ox * int(CONFIG_T::stride) - int(CONFIG_T::pad) + j;
+            const bool in = inside<CONFIG_T>(y, x);
+            const int at = in ? ring_slot<CONFIG_T>(head, written, y) * int(CONFIG_T::in_width) + x : 0;
+        TapChannels:
+            for (unsigned c = 0; c < CONFIG_T::n_chan; c++) {
+                #pragma HLS UNROLL
+                const code_t best = i + j == 0 ? code_t(-128) : code_t(out[c]);
+                const code_t code = in ? ring[at][c] : code_t(-128);
+                out[c] = code > best ? code : best;
             }
         }
-        res.write(out);
     }
-};
+}
 
 // The greatest code of a window; positions outside the image never win.
 template <class data_T, class res_T, typename CONFIG_T> void max_pool(hls::stream<data_T> &data, hls::stream<res_T> &res) {
     code_t ring[CONFIG_T::rows * CONFIG_T::in_width][CONFIG_T::n_chan];
     #pragma HLS ARRAY_RESHAPE variable=ring complete dim=2
-    max_window<res_T, CONFIG_T> window = {res};
-    walk_rows<data_T, max_window<res_T, CONFIG_T>, CONFIG_T>(data, ring, window);
+    int head = 0;
+    int oy = 0;
+Rows:
+    for (int w = 0; w < int(CONFIG_T::steps); w++) {
+        const bool due = row_due<CONFIG_T>(w, oy);
+    Columns:
+        for (int x = 0; x < int(CONFIG_T::columns); x++) {
+            load_pixel<data_T, CONFIG_T>(data, ring, head, w, x);
+            if (due && x < int(CONFIG_T::out_width)) {
+                res_T out;
+                max_pixel<res_T, CONFIG_T>(ring, head, w, oy, x, out);
+                res.write(out);
+            }
+        }
+        oy += due;
+        head = next_slot<CONFIG_T>(head);
+    }
 }
 
 } // namespace codesign_nnet

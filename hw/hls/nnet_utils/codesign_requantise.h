@@ -12,7 +12,7 @@ typedef ap_uint<5> shift_t;
 typedef ap_int<48> bias_t;
 
 // clamp(rne((acc * m + b) / 2**s) + zero_out, lo, hi), rne = round half to even: codesign.numeric.requantise.
-// Lowering has proven |acc * m + b| < 2**47; s is 8..31. One 24 x 16 product: two DSP48E1 at most.
+// Lowering has proven |acc * m + b| < 2**47; s is 8..31. Sums of up to 25 bits: one DSP48E1.
 template <typename CONFIG_T>
 code_t requantise(const typename CONFIG_T::acc_t acc, const multiplier_t m, const shift_t s, const bias_t b) {
     #pragma HLS INLINE

@@ -27,33 +27,30 @@ template <typename CONFIG_T> bool inside(const int y, const int x) {
     return y >= 0 && y < int(CONFIG_T::in_height) && x >= 0 && x < int(CONFIG_T::in_width);
 }
 
-// Walks an image: loads row w while `window` makes the output row that w - 1 completed. `Window` has
-// `pixel(ring, head, w, oy, ox)`, which reads the ring with `ring_slot` and writes one output pixel.
-template <class data_T, class Window, typename CONFIG_T>
-void walk_rows(hls::stream<data_T> &data, code_t ring[CONFIG_T::rows * CONFIG_T::in_width][CONFIG_T::n_chan],
-               Window &window) {
+// Whether the output row oy is computed while row w is written: its last row is w - 1, or below the image.
+template <typename CONFIG_T> bool row_due(const int w, const int oy) {
     #pragma HLS INLINE
-    int head = 0;
-    int oy = 0;
-Rows:
-    for (int w = 0; w < int(CONFIG_T::steps); w++) {
-        const bool due = oy < int(CONFIG_T::out_height) && w - 1 >= oy * int(CONFIG_T::stride) + int(CONFIG_T::below);
-    Columns:
-        for (int x = 0; x < int(CONFIG_T::columns); x++) {
-            if (w < int(CONFIG_T::in_height) && x < int(CONFIG_T::in_width)) {
-                const data_T word = data.read();
-            Channels:
-                for (unsigned c = 0; c < CONFIG_T::n_chan; c++) {
-                    #pragma HLS UNROLL
-                    ring[head * CONFIG_T::in_width + x][c] = word[c];
-                }
-            }
-            if (due && x < int(CONFIG_T::out_width))
-                window.pixel(ring, head, w, oy, x);
+    return oy < int(CONFIG_T::out_height) && w - 1 >= oy * int(CONFIG_T::stride) + int(CONFIG_T::below);
+}
+
+// Reads pixel x of row w, where the image has one, into slot `head`.
+template <class data_T, typename CONFIG_T>
+void load_pixel(hls::stream<data_T> &data, code_t ring[CONFIG_T::rows * CONFIG_T::in_width][CONFIG_T::n_chan],
+                const int head, const int w, const int x) {
+    #pragma HLS INLINE
+    if (w < int(CONFIG_T::in_height) && x < int(CONFIG_T::in_width)) {
+        const data_T word = data.read();
+    LoadChannels:
+        for (unsigned c = 0; c < CONFIG_T::n_chan; c++) {
+            #pragma HLS UNROLL
+            ring[head * CONFIG_T::in_width + x][c] = word[c];
         }
-        oy += due;
-        head = head + 1 == int(CONFIG_T::rows) ? 0 : head + 1;
     }
+}
+
+template <typename CONFIG_T> int next_slot(const int head) {
+    #pragma HLS INLINE
+    return head + 1 == int(CONFIG_T::rows) ? 0 : head + 1;
 }
 
 } // namespace codesign_nnet
