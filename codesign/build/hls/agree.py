@@ -6,11 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 from codesign.build.artefacts import json_text, write_whole
-from codesign.build.frames import FramePool
 from codesign.build.hls.csim import RESULT as CSIM
-from codesign.build.hls.pictures import pictures
-from codesign.build.pictures import png
+from codesign.build.hls.pictures import PICTURES, picture_codes
 from codesign.build.step import FAILED, GRAPH, IMAGE, PROGRAM, RTL, VERIFIED, Context, Outcome, Step
+from codesign.build.steps.simulate import content
+from codesign.golden import run
+from codesign.verify import compare, run_frame
+from codesign.verify.frame import DeviceFault
 
 RESULT = "backends.json"
 BLOCK_RAM = 36 * 1024
@@ -19,35 +21,28 @@ BLOCK_RAM = 36 * 1024
 class AgreeStep(Step):
     name = "agree"
     outputs = (RESULT,)
-    sources = ("codesign/build/hls", "codesign/build/frames.py", "codesign/verify", "sim")
+    sources = ("codesign/build/hls", "codesign/verify", "sim")
 
     def inputs(self, context: Context) -> dict[str, str]:
         return {name: context.hash(name) for name in (GRAPH, IMAGE, PROGRAM, RTL, CSIM)}
 
     def run(self, context: Context) -> Outcome:
-        files = []
-        for number, picture in enumerate(pictures(context)):
-            files.append(context.path(f"pictures/{number:02d}.png"))
-            write_whole(files[-1], png(picture))
-        pool = FramePool(context, files, 1)
-        pool.run(lambda done: context.progress(f"RTL: {done} of {len(files)} pictures"))
-        frames = [result for result in pool.results() if result is not None]
-        wrong = {"rtl": sum(frame.mismatches for frame in frames), "csim": context.fact("csim")["mismatches"]}
-        facts = {
-            "images": len(frames),
-            "rtl_values": sum(frame.values for frame in frames),
-            "csim_values": context.fact("csim")["values"],
-            "mismatches": wrong,
-            "rtl_cycles": [frame.cycles for frame in frames],
-            "table": comparison(context),
-        }
+        try:
+            frames = _frames(context)
+        except (DeviceFault, RuntimeError) as error:
+            return Outcome(FAILED, f"the RTL stopped: {' '.join(str(error).split())}")
+        csim = context.fact("csim")
+        wrong = {"rtl": sum(frame["mismatches"] for frame in frames), "csim": csim["mismatches"]}
+        values = sum(frame["values"] for frame in frames)
+        facts = {"images": len(frames), "rtl_values": values, "csim_values": csim["values"], "mismatches": wrong,
+                 "rtl_cycles": [frame["cycles"] for frame in frames], "table": comparison(context)}  # fmt: skip
         write_whole(context.path(RESULT), json_text(facts))
         reason = (
-            f"golden = RTL = C simulation on {len(frames)} pictures: {facts['rtl_values']:,} values of the RTL and "
-            f"{facts['csim_values']:,} of the C simulation compared with golden, {wrong['rtl']:,} and {wrong['csim']:,} mismatches"
+            f"golden = RTL = C simulation on {len(frames)} pictures: {values:,} values of the RTL and {csim['values']:,} of the "
+            f"C simulation compared with golden, {wrong['rtl']:,} and {wrong['csim']:,} mismatches"
         )
         if any(wrong.values()):
-            first = next((frame.first for frame in frames if frame.first), "")
+            first = next((frame["first"] for frame in frames if frame["first"]), "")
             return Outcome(FAILED, f"not {reason}; {first}", facts)
         return Outcome(VERIFIED, reason, facts)
 
@@ -55,6 +50,18 @@ class AgreeStep(Step):
         """The table."""
         for name, left, right in facts["table"]:
             context.log(f"{name:<26} {left:<44} {right}")
+
+
+def _frames(context: Context) -> list[dict[str, Any]]:
+    """Every picture through the RTL, every tensor compared: values, mismatches, cycles, first difference."""
+    library, image, rows = context.path("simulator/libsim.so").resolve(), content(context), []
+    for number, codes in enumerate(picture_codes(context)):
+        context.progress(f"RTL: picture {number + 1} of {PICTURES}")
+        frame = run_frame(library, context.plan.program, context.board, codes, image)
+        result = compare(context.plan, context.graph, run(context.graph, codes), frame)
+        first = f"picture {number}, {result.first}" if result.first else ""
+        rows.append({"values": result.values, "mismatches": result.mismatches, "cycles": frame.cycles, "first": first})
+    return rows
 
 
 def comparison(context: Context) -> list[tuple[str, str, str]]:

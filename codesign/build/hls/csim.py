@@ -14,10 +14,10 @@ import numpy as np
 from codesign.build.artefacts import json_text, readable, write_whole
 from codesign.build.children import Child
 from codesign.build.hls.compile import LIBRARY, project_hash
-from codesign.build.hls.pictures import PICTURES, pictures
+from codesign.build.hls.pictures import PICTURES, picture_codes
 from codesign.build.hls.project import DESCRIPTION, FOLDER
 from codesign.build.step import FAILED, GRAPH, IMAGE, VERIFIED, Context, Outcome, Step
-from codesign.golden import image_codes, run
+from codesign.golden import run
 from codesign.hls.layer_list import HEADS
 
 RESULT, LOG = "csim.json", f"{FOLDER}/csim.log"
@@ -47,7 +47,7 @@ class Difference:
 class CsimStep(Step):
     name = "csim"
     outputs = (RESULT,)
-    sources = ("codesign/hls/csim.py", "codesign/build/hls", "codesign/golden", "codesign/numeric.py", "codesign/data/digits.py")
+    sources = ("codesign/hls/csim.py", "codesign/build/hls", "codesign/golden", "codesign/numeric.py", "codesign/data/digits.py", "codesign/build/network_input.py")
 
     def inputs(self, context: Context) -> dict[str, str]:
         files = {name: context.hash(name) for name in (GRAPH, IMAGE, LIBRARY, DESCRIPTION)}
@@ -55,7 +55,7 @@ class CsimStep(Step):
 
     def run(self, context: Context) -> Outcome:
         description = context.json(DESCRIPTION)
-        codes = np.stack([image_codes(picture) for picture in pictures(context)])
+        codes = np.stack(picture_codes(context))
         began = time.monotonic()
         problem = _simulate(context, description, codes)
         if problem:

@@ -13,10 +13,10 @@ import numpy as np
 
 from codesign.build.artefacts import json_text, write_whole
 from codesign.build.children import Child
-from codesign.build.hls.pictures import pictures
+from codesign.build.hls.pictures import picture_codes
 from codesign.build.step import FAILED, GRAPH, IMAGE, SKIPPED, VERIFIED, Context, Outcome, Step
 from codesign.build.yosys import layer_resources, yosys_path
-from codesign.golden import image_codes, run
+from codesign.golden import run
 from codesign.graph.ir import Conv
 
 FOLDER, RESULT = "da4ml", "da4ml.json"
@@ -78,7 +78,7 @@ def _layers(context: Context, nodes: list[Conv]) -> list[dict[str, Any]]:
     (sources / "harness.cpp").write_text(harness(layers, PIXELS))
     context.progress("Verilator and g++ are at work")
     program = _verilated(sources, folder)
-    found = [run(context.graph, image_codes(picture)) for picture in pictures(context)]
+    found = [run(context.graph, codes) for codes in picture_codes(context)]
     data = [_pixels(found, node) for node in nodes]
     (folder / "in.bin").write_bytes(b"".join(given.tobytes() for given, _ in data))
     subprocess.run([program, folder / "in.bin", folder / "out.bin"], check=True)
