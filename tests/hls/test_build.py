@@ -18,24 +18,31 @@ from codesign.graph.files import save_graph
 from codesign.hls.attributes import node_attributes
 from codesign.hls.folded import fold_layers
 from codesign.hls.layer_list import layer_list
+from tests.build.fakes import run_frame
 from tests.hls.small_graph import small_graph
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ not found")
 
 
-def options(folder: Path, form: str) -> BuildOptions:
+def options(folder: Path, form: str, backend: str = "hls4ml") -> BuildOptions:
     model = folder / "graph.safetensors"
     if not model.exists():
         save_graph(small_graph(form), model)
-    return BuildOptions("pynq-z2", model=model, out=folder / "build", backend="hls4ml")
+    return BuildOptions("pynq-z2", model=model, out=folder / "build", backend=backend)
+
+
+@pytest.fixture
+def no_da4ml(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra is not installed; tests/hls/test_distributed.py has it."""
+    monkeypatch.setattr("codesign.hls.distributed.installed", lambda: False)
 
 
 @needs_compiler
-@pytest.mark.parametrize("form", ["square", "pairs"])
-def test_every_layer_is_golden_and_an_edited_weight_is_found(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codesign.hls.distributed.LARGEST", 16)  # the smallest 1x1 layers are enough here
+def test_every_layer_is_golden_and_an_edited_weight_is_found(tmp_path: Path, no_da4ml: None) -> None:
+    form = "square"
     result = build(options(tmp_path, form))
     status = {step.name: (step.status, step.reason) for step in result.steps}
+    assert status["da4ml"] == ("skipped", "da4ml is not installed; pip install 'codesign[hls]'")
     report = json.loads((tmp_path / "build" / "report.json").read_text())
     assert status["csim"][0] == "verified" and "0 mismatches" in status["csim"][1]
     assert status["hls"][0] == "skipped" and "vivado_hls -f build_prj.tcl" in status["hls"][1]
@@ -50,6 +57,25 @@ def test_every_layer_is_golden_and_an_edited_weight_is_found(form: str, tmp_path
     again = {step.name: step for step in build(options(tmp_path, form)).steps}
     assert again["compile"].kept and again["csim"].status == "failed"
     assert "layer stem, tensor stem, channel 0" in again["csim"].reason
+
+
+@needs_compiler
+def test_both_back_ends_agree_and_are_shown_side_by_side(
+    tmp_path: Path, fast: None, no_da4ml: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The RTL is the instruction-set model here."""
+    monkeypatch.setattr("codesign.build.hls.agree.run_frame", run_frame)
+    result = build(options(tmp_path, "pairs", "both"))
+    status = {step.name: (step.status, step.reason) for step in result.steps}
+    assert status["simulate"][0] == status["csim"][0] == status["agree"][0] == "verified", status
+    assert status["agree"][1].startswith(f"golden = RTL = C simulation on {PICTURES} pictures")
+    report = json.loads((result.folder / "report.json").read_text())
+    agreement = report["hls4ml"]["agreement"]
+    assert agreement["mismatches"] == {"rtl": 0, "csim": 0} and agreement["images"] == PICTURES
+    rows = {row[0]: row[1:] for row in agreement["table"]}
+    assert "simulated" in rows["cycles of a frame"][0] and "estimated" in rows["cycles of a frame"][1]
+    assert "none without Vivado HLS" in rows["LUT"][1]
+    assert report["cycles"]["total"] and report["bit_exact"]["images"] == 1
 
 
 def test_a_board_without_a_shell_is_refused(tmp_path: Path) -> None:
