@@ -72,7 +72,8 @@ def _layers(context: Context, nodes: list[Conv]) -> list[dict[str, Any]]:
         context.progress(f"layer {number + 1} of {len(nodes)}")
         layer = unroll(node, f"da{number}", folder)
         for path in (folder / layer.module / "src").rglob("*.v"):
-            shutil.copy(path, sources / path.name)
+            if path.name != "lookup_table.v":  # of no use here, and Yosys looks for its contents
+                shutil.copy(path, sources / path.name)
         layers.append(layer)
     (sources / "da4ml_top.v").write_text(top(layers))
     (sources / "harness.cpp").write_text(harness(layers, PIXELS))
