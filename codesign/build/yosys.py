@@ -84,27 +84,25 @@ def _cells(modules: dict[str, Any], top: str) -> Counter[str]:
 
 
 def layer_resources(statistics: dict[str, Any], module: str, family: str) -> dict[str, int]:
-    """LUTs and flip-flops below ``module``, from `stat -json` of a design whose modules were kept apart."""
+    """LUTs, flip-flops and DSPs below ``module``, from `stat -json` of a design whose modules were kept apart."""
     cells = _cells(statistics["modules"], module)
     if family == "ecp5":
-        return {"lut": sum(cells.get(name, 0) * each for name, each in _ECP5_LUT.items()), "ff": cells.get("TRELLIS_FF", 0)}
+        lut = sum(cells.get(name, 0) * each for name, each in _ECP5_LUT.items())
+        return {"lut": lut, "ff": cells.get("TRELLIS_FF", 0), "dsp": cells.get("MULT18X18D", 0)}
     lut = sum(cells.get(name, 0) * each for name, each in _XILINX_LUT.items())
-    return {"lut": lut, "ff": sum(cells.get(name, 0) for name in _XILINX_FF)}
+    dsp = cells.get("DSP48E1", 0) + cells.get("DSP48E2", 0)
+    return {"lut": lut, "ff": sum(cells.get(name, 0) for name in _XILINX_FF), "dsp": dsp}
 
 
 def resources(statistics: dict[str, Any], device: Device) -> dict[str, Any]:
     """The report's resources from `stat -json`."""
     cells = _cells(statistics["modules"], TOP)
     if device.family == "ecp5":
-        lut = sum(cells.get(name, 0) * each for name, each in _ECP5_LUT.items())
-        ff, dsp, bram = cells.get("TRELLIS_FF", 0), cells.get("MULT18X18D", 0), cells.get("DP16KD", 0) / 2
+        bram = cells.get("DP16KD", 0) / 2
     else:
-        lut = sum(cells.get(name, 0) * each for name, each in _XILINX_LUT.items())
-        ff = sum(cells.get(name, 0) for name in _XILINX_FF)
-        dsp = cells.get("DSP48E1", 0) + cells.get("DSP48E2", 0)
         bram = sum(n for name, n in cells.items() if name.startswith("RAMB36"))
         bram += sum(n for name, n in cells.items() if name.startswith("RAMB18")) / 2
-    used = {"lut": lut, "ff": ff, "dsp": dsp, "bram36": bram}
+    used = {**layer_resources(statistics, TOP, device.family), "bram36": bram}
     available = {"lut": device.lut, "ff": device.ff, "dsp": device.dsp, "bram36": device.bram36}
     return {
         "device": device.part,

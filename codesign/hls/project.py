@@ -15,6 +15,7 @@ from codesign.errors import UserError
 from codesign.hls import PROJECT
 from codesign.hls.layer_list import LayerList
 from codesign.hls.streams import processes
+from codesign.hls.vendor_tcl import mend_design, write_run_script
 from hw.hls.streams import latency, least_depths, padded
 
 BACKEND = "VivadoAccelerator"
@@ -57,6 +58,8 @@ def write_project(layers: LayerList, board: str, clock_mhz: float, folder: Path)
         model.write()
     _mend_axi_types(folder / "firmware" / f"{PROJECT}_axi.h")
     _compile_quickly(folder / "build_lib.sh")
+    write_run_script(folder)
+    mend_design(folder)
     traced = {each.name: _shape(each) for each in model.get_layers() if each.get_attr("trace")}
     top = model.get_output_variables()[0]
     return Project(traced, tuple(map(int, top.shape)), depths, bits, whole, latency(network))  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ def hls_section(context: Context) -> dict[str, Any] | None:
     return {
         "csim": {key: csim[key] for key in compared} if csim else None,
         "estimated": {**project, "from": "the kernels' loops and memories; no tool has scheduled them"},
+        "synthesised": context.fact("hls") or None,
         "da4ml": context.fact("da4ml") or None,
         "agreement": agree or None,
     }

@@ -77,7 +77,7 @@ def build(cases: Sequence[Case]) -> ctypes.CDLL:
         source = library.with_suffix(f".{os.getpid()}.cpp")
         source.write_text(text)
         partial = library.with_suffix(f".{os.getpid()}.partial")
-        command = ["g++", "-std=c++11", "-O1", "-shared", "-fPIC", "-w", f"-I{TEMPLATES}", f"-I{TEMPLATES}/ap_types",
+        command = ["g++", "-std=c++11", "-O1", "-shared", "-fPIC", "-w", f"-I{TEMPLATES}", f"-I{TEMPLATES}/ap_types", f"-I{TEMPLATES}/nnet_utils",
                    str(source), "-o", str(partial)]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]

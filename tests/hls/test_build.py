@@ -45,7 +45,7 @@ def test_every_layer_is_golden_and_an_edited_weight_is_found(tmp_path: Path, no_
     assert status["da4ml"] == ("skipped", "da4ml is not installed; pip install 'codesign[hls]'")
     report = json.loads((tmp_path / "build" / "report.json").read_text())
     assert status["csim"][0] == "verified" and "0 mismatches" in status["csim"][1]
-    assert status["hls"][0] == "skipped" and "vivado_hls -f build_prj.tcl" in status["hls"][1]
+    assert status["hls"][0] == "skipped" and "vivado_hls -f run_hls.tcl" in status["hls"][1]
     exact = report["bit_exact"]
     assert (exact["images"], exact["mismatches"]) == (PICTURES, 0) and PICTURES >= 20
     assert exact["tensors"] == len(small_graph(form).nodes) + 1  # and the heads behind the AXI shell

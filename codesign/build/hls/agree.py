@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from codesign.build.artefacts import json_text, write_whole
+from codesign.build.artefacts import json_text, text_hash, write_whole
 from codesign.build.hls.csim import RESULT as CSIM
 from codesign.build.hls.pictures import PICTURES, picture_codes
+from codesign.build.hls.side_by_side import comparison
 from codesign.build.step import FAILED, GRAPH, IMAGE, PROGRAM, RTL, VERIFIED, Context, Outcome, Step
 from codesign.build.steps.simulate import content
 from codesign.golden import run
@@ -15,7 +16,6 @@ from codesign.verify import compare, run_frame
 from codesign.verify.frame import DeviceFault
 
 RESULT = "backends.json"
-BLOCK_RAM = 36 * 1024
 
 
 class AgreeStep(Step):
@@ -24,7 +24,8 @@ class AgreeStep(Step):
     sources = ("codesign/build/hls", "codesign/verify", "sim")
 
     def inputs(self, context: Context) -> dict[str, str]:
-        return {name: context.hash(name) for name in (GRAPH, IMAGE, PROGRAM, RTL, CSIM)}
+        files = {name: context.hash(name) for name in (GRAPH, IMAGE, PROGRAM, RTL, CSIM)}
+        return {**files, "shown": text_hash(*(context.fact(step) for step in ("synthesise", "project", "da4ml", "hls")))}
 
     def run(self, context: Context) -> Outcome:
         try:
@@ -61,27 +62,4 @@ def _frames(context: Context) -> list[dict[str, Any]]:
         result = compare(context.plan, context.graph, run(context.graph, codes), frame)
         first = f"picture {number}, {result.first}" if result.first else ""
         rows.append({"values": result.values, "mismatches": result.mismatches, "cycles": frame.cycles, "first": first})
-    return rows
-
-
-def comparison(context: Context) -> list[tuple[str, str, str]]:
-    """Rows (what, Amaranth accelerator, hls4ml project); every figure says where it comes from."""
-    simulated, resources, project = context.fact("simulate"), context.fact("synthesise"), context.fact("project")
-    clock, config = context.board.clock_mhz, context.board.accelerator
-    unknown = "hls4ml's own estimate: none without Vivado HLS"
-    rows = [
-        ("", "Amaranth accelerator", "hls4ml project"),
-        ("cycles of a frame", f"{simulated['cycles']:,} simulated", f"{project['latency']:,} estimated from the kernels' loops"),
-        ("cycles between frames", f"{simulated['cycles']:,} simulated", f"{project['interval']:,} estimated from the kernels' loops"),
-        ("frames/s", f"{clock * 1e6 / simulated['cycles']:,.0f} at {clock:g} MHz, simulated", f"{clock * 1e6 / project['interval']:,.0f} at {clock:g} MHz, estimated"),
-        ("weights", "in DRAM", "on chip"),
-        ("multipliers", f"{config.array_macs} + {config.depthwise_macs}", f"{project['multipliers']} products, {project['requantisers']} requantisers"),
-    ]  # fmt: skip
-    for key, label in (("lut", "LUT"), ("ff", "FF"), ("dsp", "DSP")):
-        rows.append((label, f"{resources[key]:,} estimated by Yosys" if resources else "not estimated", unknown))
-    blocks = project["memory_bits"] / BLOCK_RAM
-    rows.append((
-        "36 kb block RAMs", f"{resources['bram36']:g} estimated by Yosys" if resources else "not estimated",
-        f"at least {blocks:.1f} (bits of rows, weights and FIFOs); {unknown}",
-    ))  # fmt: skip
     return rows

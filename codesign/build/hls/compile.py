@@ -17,9 +17,9 @@ LOG = f"{FOLDER}/compile.log"
 
 
 def project_hash(context: Context, suffixes: tuple[str, ...]) -> str:
-    """Of the project's own files with these suffixes; hls4ml's copy of the ap_ types is left out."""
+    """Of the project's own files with these suffixes; hls4ml's copy of the ap_ types and what tools make are left out."""
     root = context.path(FOLDER)
-    files = sorted(path for path in root.rglob("*") if path.suffix in suffixes and "ap_types" not in path.parts)
+    files = sorted(path for path in (*root.glob("*"), *(root / "firmware").rglob("*")) if path.suffix in suffixes and "ap_types" not in path.parts)
     return text_hash(*((str(path.relative_to(root)), file_hash(path)) for path in files))
 
 

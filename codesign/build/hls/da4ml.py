@@ -26,7 +26,7 @@ PIXELS = 1024  # a layer; drawn from all pictures
 class Da4mlStep(Step):
     name = "da4ml"
     outputs = (RESULT,)
-    sources = ("codesign/hls/distributed.py", "codesign/build/hls/da4ml.py", "codesign/golden", "codesign/numeric.py")
+    sources = ("codesign/hls/distributed.py", "codesign/build/hls/da4ml.py", "codesign/build/yosys.py", "codesign/golden", "codesign/numeric.py")
 
     def inputs(self, context: Context) -> dict[str, str]:
         from codesign.hls.distributed import installed

@@ -50,6 +50,7 @@ Pixels:
             window[c] = word[c];
         }
         res_T out;
+        PRAGMA_DATA_PACK(out)
         matrix_vector<res_T, weight_T, CONFIG_T>(window, out, w, m, s, b);
         res.write(out);
     }
@@ -100,6 +101,7 @@ Rows:
                 #pragma HLS ARRAY_RESHAPE variable=window cyclic factor=parallel
                 gather_window<CONFIG_T>(ring, window, head, row, oy, x);
                 res_T out;
+                PRAGMA_DATA_PACK(out)
                 matrix_vector<res_T, weight_T, CONFIG_T>(window, out, w, m, s, b);
                 res.write(out);
             }

@@ -94,6 +94,7 @@ Rows:
             load_pixel<data_T, CONFIG_T>(data, ring, head, row, x);
             if (due && x < int(CONFIG_T::out_width)) {
                 res_T out;
+                PRAGMA_DATA_PACK(out)
                 depthwise_pixel<no_offsets, res_T, weight_T, CONFIG_T>(ring, head, row, oy, x, no_offsets(), out, w, m, s, b);
                 res.write(out);
             }
@@ -122,6 +123,7 @@ Rows:
             if (due && x < int(CONFIG_T::out_width)) {
                 const offset_T word = offsets.read();
                 res_T out;
+                PRAGMA_DATA_PACK(out)
                 depthwise_pixel<offset_T, res_T, weight_T, CONFIG_T>(ring, head, row, oy, x, word, out, w, m, s, b);
                 res.write(out);
             }

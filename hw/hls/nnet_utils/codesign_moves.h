@@ -15,6 +15,7 @@ Pixels:
         #pragma HLS PIPELINE II=1
         const data_T word = data.read();
         res_T out;
+        PRAGMA_DATA_PACK(out)
         for (unsigned c = 0; c < CONFIG_T::n_filt; c++) {
             #pragma HLS UNROLL
             out[c] = word[CONFIG_T::start + c];
@@ -31,6 +32,7 @@ Pixels:
         #pragma HLS PIPELINE II=1
         const data_T word = data.read();
         res_T out;
+        PRAGMA_DATA_PACK(out)
         for (unsigned c = 0; c < CONFIG_T::n_chan; c++) {
             #pragma HLS UNROLL
             out[c] = word[(c % CONFIG_T::groups) * each + c / CONFIG_T::groups];
@@ -52,6 +54,7 @@ Rows:
                 row[x / 2] = data.read();
             const data_T word = row[x / 2];
             res_T out;
+            PRAGMA_DATA_PACK(out)
             for (unsigned c = 0; c < CONFIG_T::n_chan; c++) {
                 #pragma HLS UNROLL
                 out[c] = word[c];
@@ -100,6 +103,7 @@ Rows:
             load_pixel<data_T, CONFIG_T>(data, ring, head, w, x);
             if (due && x < int(CONFIG_T::out_width)) {
                 res_T out;
+                PRAGMA_DATA_PACK(out)
                 max_pixel<res_T, CONFIG_T>(ring, head, w, oy, x, out);
                 res.write(out);
             }

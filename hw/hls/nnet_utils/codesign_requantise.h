@@ -3,6 +3,7 @@
 #define CODESIGN_REQUANTISE_H_
 
 #include "ap_int.h"
+#include "nnet_common.h" // PRAGMA_DATA_PACK: Vivado HLS streams a word as one
 
 namespace codesign_nnet {
 
