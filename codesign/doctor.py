@@ -25,7 +25,7 @@ _PACKAGES: tuple[tuple[str, str, bool], ...] = (  # distribution, what its absen
     ("onnx", "exchange with ONNX", False),
     ("qonnx", "exchange with QONNX", False),
     ("hls4ml", "HLS projects", False),
-    ("da4ml", "1x1 layers of HLS projects as Verilog (extra hls)", False),
+    ("da4ml", "1x1 layers of HLS projects as Verilog", False),
     ("matplotlib", "figures", False),
     ("cocotb", "the engines' test benches", False),
     ("cocotbext-axi", "the accelerator's AXI test bench", False),

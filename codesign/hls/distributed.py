@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """1x1 convolutions with their requantisation as pipelined Verilog, one pixel a cycle, by da4ml's distributed arithmetic.
 
-The only module that imports da4ml (the extra ``hls``). Every weight and every constant of the requantisation is wired in:
+The only module that imports da4ml. Every weight and every constant of the requantisation is wired in:
 no memory, no multiplier. Rounding half to even is floor(v + 1/2 - 2**-S + odd * 2**-S) with odd the lowest bit of floor(v).
 """
 

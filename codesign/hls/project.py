@@ -31,6 +31,15 @@ def known_boards() -> list[str]:
     return sorted(json.loads(path.read_text()))
 
 
+def board_shell(*names: str) -> str:
+    """The first of a board's names that hls4ml has a shell for. UserError where it has none."""
+    known = known_boards()
+    found = next((name for name in names if name in known), None)
+    if found is None:
+        raise UserError(f"--backend hls4ml knows the boards {', '.join(known)}; {names[0]} is built with --backend amaranth")
+    return found
+
+
 @dataclass(frozen=True)
 class Project:
     """What was written. ``layers`` are shapes (H, W, C) of the traced layers, ``output`` that of the result; the rest
@@ -45,9 +54,7 @@ class Project:
 
 
 def write_project(layers: LayerList, board: str, clock_mhz: float, folder: Path) -> Project:
-    """The complete project in ``folder``, replacing what is there. UserError for a board that hls4ml has no shell for."""
-    if board not in known_boards():
-        raise UserError(f"--backend hls4ml knows the boards {', '.join(known_boards())}; {board} is built with --backend amaranth")
+    """The complete project in ``folder``, replacing what is there, for a ``board`` of `known_boards`."""
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.redirect_stdout(io.StringIO()):
         model = make_model(layers, board, clock_mhz, folder)

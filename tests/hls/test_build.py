@@ -42,7 +42,7 @@ def test_every_layer_is_golden_and_an_edited_weight_is_found(tmp_path: Path, no_
     form = "square"
     result = build(options(tmp_path, form))
     status = {step.name: (step.status, step.reason) for step in result.steps}
-    assert status["da4ml"] == ("skipped", "da4ml is not installed; pip install 'codesign[hls]'")
+    assert status["da4ml"] == ("skipped", "da4ml is not installed; pip install da4ml")
     report = json.loads((tmp_path / "build" / "report.json").read_text())
     assert status["csim"][0] == "verified" and "0 mismatches" in status["csim"][1]
     assert status["hls"][0] == "skipped" and "vivado_hls -f run_hls.tcl" in status["hls"][1]
@@ -83,6 +83,14 @@ def test_a_board_without_a_shell_is_refused(tmp_path: Path) -> None:
     wrong = BuildOptions("ulx3s-85f", model=tmp_path / "graph.safetensors", out=tmp_path / "build", backend="hls4ml")
     with pytest.raises(UserError, match="pynq-z2, .*ulx3s-85f is built with --backend amaranth"):
         build(wrong)
+
+
+def test_settings_of_the_accelerator_are_no_other_board() -> None:
+    from codesign.boards import load_board
+    from codesign.hls.project import board_shell
+
+    board = load_board("pynq-z2:array_out=32")
+    assert board_shell(board.name, board.path.stem) == "pynq-z2"
 
 
 def test_backend_is_checked() -> None:

@@ -3,11 +3,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 pytest.importorskip("da4ml")
 
+from codesign.build import BuildOptions, build
+from codesign.build.hls.da4ml import PIXELS, Da4mlStep
+from codesign.build.steps.golden import GoldenStep
+from codesign.build.steps.lower import LowerStep
+from codesign.graph.files import save_graph
 from codesign.graph.ir import Conv
 from codesign.hls.distributed import _requantised, carried, harness, top, unroll
 from codesign.numeric import requantise
@@ -44,3 +52,20 @@ def test_what_is_written(tmp_path) -> None:
 def test_only_1x1_layers_of_few_weights_are_carried() -> None:
     small, large = carried(small_graph())
     assert [node.name for node in small] == ["mix", "offset", "hm", "wh"] and not large
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slip", [0, 1])
+def test_verilog_is_golden_under_verilator_and_a_wrong_constant_is_found(slip: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slipped(node: Conv, *rest):
+        return unroll(replace(node, requant=replace(node.requant, zero_point=node.requant.zero_point + slip)), *rest)
+
+    monkeypatch.setattr("codesign.hls.distributed.unroll", slipped)
+    save_graph(small_graph(), tmp_path / "graph.safetensors")
+    options = BuildOptions("pynq-z2", model=tmp_path / "graph.safetensors", out=tmp_path / "build", backend="hls4ml")
+    step = build(options, steps=[LowerStep(), GoldenStep(), Da4mlStep()]).steps[-1]
+    rows = step.facts["layers"]
+    assert [row["name"] for row in rows] == ["mix", "offset", "hm", "wh"]
+    assert step.status == ("failed" if slip else "verified"), step.reason
+    assert sum(row["values"] for row in rows) == PIXELS * (2 + 1 + 3 + 2)
+    assert all((row["mismatches"] > 0) == bool(slip) and row["lut"] > 0 for row in rows)

@@ -37,7 +37,7 @@ class Da4mlStep(Step):
         from codesign.hls.distributed import LARGEST, carried, installed
 
         if not installed():
-            return Outcome(SKIPPED, "da4ml is not installed; pip install 'codesign[hls]'")
+            return Outcome(SKIPPED, "da4ml is not installed; pip install da4ml")
         small, large = carried(context.graph)
         if not small:
             return Outcome(SKIPPED, f"no 1x1 convolution of {LARGEST} weights or fewer")

@@ -29,11 +29,13 @@ class ProjectStep(Step):
         return {GRAPH: context.hash(GRAPH), "board": text_hash(context.board.name, context.board.clock_mhz)}
 
     def run(self, context: Context) -> Outcome:
-        from codesign.hls.project import write_project
+        from codesign.hls.project import board_shell, write_project
 
+        board = context.board
+        shell = board_shell(board.name, board.path.stem)  # settings behind a colon are of the accelerator, and in the name
         context.progress("hls4ml is at work")
         layers = fold_layers(layer_list(context.graph), FRAMES_ON_THE_BUS * context.graph.input.values)
-        written = write_project(layers, context.board.name, context.board.clock_mhz, context.path(FOLDER))
+        written = write_project(layers, shell, board.clock_mhz, context.path(FOLDER))
         facts = {**asdict(written), **_estimates(layers), "names": layers.names, "outputs": list(layers.outputs)}
         facts["memory_bits"] += written.stream_bits
         write_whole(context.path(DESCRIPTION), json_text(facts))
