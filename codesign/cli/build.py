@@ -22,7 +22,7 @@ def shipped_model(path: Path | None) -> Path | None:
 
 
 CONFIG_HELP = (
-    "The published configuration: a to e, the tiny t, mobilenetv2 (or mobilenetv2-0.35, -0.5, -0.75, mobilenetv2-centernet) or simplenet."
+    "A published configuration, a to e; the tiny t; mobilenetv2 (or mobilenetv2-0.35, -0.5, -0.75, mobilenetv2-centernet) or simplenet."
 )
 Board = Annotated[str, typer.Option("--board", metavar="NAME|FILE", help="A board's name, or a board file (.toml).")]
 Config = Annotated[str, typer.Option("--config", metavar="NAME", help=CONFIG_HELP)]
