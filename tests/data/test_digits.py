@@ -63,3 +63,11 @@ def test_wrong_counts_are_refused(tmp_path: Path, wrong: dict[str, int]) -> None
     with pytest.raises(UserError, match=f"{next(iter(wrong))} is"):
         write_scenes(tmp_path / "scenes", **wrong)
     assert not (tmp_path / "scenes").exists()
+
+
+def test_small_scenes_have_few_digits_large_enough_to_read() -> None:
+    ink, labels = handwriting("train")
+    for n in range(20):
+        image, boxes, _ = render_scene(np.random.default_rng(n), ink, labels, 64)
+        assert image.shape[:2] == (64, 64) and 1 <= len(boxes) <= 3
+        assert (boxes[:, 3] - boxes[:, 1] >= 14).all() and (boxes >= 0).all() and (boxes <= 64).all()

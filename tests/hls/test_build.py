@@ -11,8 +11,11 @@ import pytest
 
 pytest.importorskip("hls4ml")
 
+from codesign.boards import load_board
 from codesign.build import BuildOptions, build
+from codesign.build.hls.compile import CompileStep
 from codesign.build.hls.pictures import PICTURES
+from codesign.build.step import Context
 from codesign.errors import UserError
 from codesign.graph.files import save_graph
 from codesign.hls.attributes import node_attributes
@@ -78,6 +81,13 @@ def test_both_back_ends_agree_and_are_shown_side_by_side(
     assert report["cycles"]["total"] and report["bit_exact"]["images"] == 1
 
 
+def test_without_a_compiler_the_remedy_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    context = Context(options(tmp_path, "square"), load_board("pynq-z2"), tmp_path, lambda line: None, lambda line: None)
+    with pytest.raises(UserError, match="g\\+\\+ not found.*install it with the system's package manager"):
+        CompileStep().run(context)
+
+
 def test_a_board_without_a_shell_is_refused(tmp_path: Path) -> None:
     save_graph(small_graph(), tmp_path / "graph.safetensors")
     wrong = BuildOptions("ulx3s-85f", model=tmp_path / "graph.safetensors", out=tmp_path / "build", backend="hls4ml")
@@ -86,7 +96,6 @@ def test_a_board_without_a_shell_is_refused(tmp_path: Path) -> None:
 
 
 def test_settings_of_the_accelerator_are_no_other_board() -> None:
-    from codesign.boards import load_board
     from codesign.hls.project import board_shell
 
     board = load_board("pynq-z2:array_out=32")
