@@ -6,6 +6,7 @@ A board is one TOML file; those that come with the package lie in ``boards/`` be
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -164,6 +165,9 @@ def _changed(raw: dict[str, Any], settings: list[str]) -> dict[str, Any]:
             table[key] = int(value)
         if isinstance(raw.get("name"), str):
             raw["name"] += f"-{key}{value}"
+    if isinstance(raw.get("name"), str) and settings and len(raw["name"]) > _TEXT[2]:
+        digest = hashlib.sha256(raw["name"].encode()).hexdigest()[:10]
+        raw["name"] = f"{raw['name'][:48].rstrip('-')}-{digest}"  # it names a folder
     return raw
 
 

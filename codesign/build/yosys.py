@@ -67,7 +67,19 @@ def command(family: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cells(modules: dict[str, Any], top: str) -> Counter[str]:
+def xilinx_counts(cells: Counter[str]) -> dict[str, Any]:
+    """LUTs, flip-flops, DSPs and block RAMs of 36 kb that these cells of AMD's families take."""
+    bram = sum(n for name, n in cells.items() if name.startswith("RAMB36"))
+    bram += sum(n for name, n in cells.items() if name.startswith("RAMB18")) / 2
+    return {
+        "lut": sum(cells.get(name, 0) * each for name, each in _XILINX_LUT.items()),
+        "ff": sum(cells.get(name, 0) for name in _XILINX_FF),
+        "dsp": cells.get("DSP48E1", 0) + cells.get("DSP48E2", 0),
+        "bram36": bram,
+    }
+
+
+def cells_below(modules: dict[str, Any], top: str) -> Counter[str]:
     """Primitive cells below ``top``, every instance counted (`stat`'s own total leaves some out)."""
     by_name = {name.lstrip("\\"): module["num_cells_by_type"] for name, module in modules.items()}
     totals: dict[str, Counter[str]] = {}
@@ -85,24 +97,21 @@ def _cells(modules: dict[str, Any], top: str) -> Counter[str]:
 
 def layer_resources(statistics: dict[str, Any], module: str, family: str) -> dict[str, int]:
     """LUTs, flip-flops and DSPs below ``module``, from `stat -json` of a design whose modules were kept apart."""
-    cells = _cells(statistics["modules"], module)
+    cells = cells_below(statistics["modules"], module)
     if family == "ecp5":
         lut = sum(cells.get(name, 0) * each for name, each in _ECP5_LUT.items())
         return {"lut": lut, "ff": cells.get("TRELLIS_FF", 0), "dsp": cells.get("MULT18X18D", 0)}
-    lut = sum(cells.get(name, 0) * each for name, each in _XILINX_LUT.items())
-    dsp = cells.get("DSP48E1", 0) + cells.get("DSP48E2", 0)
-    return {"lut": lut, "ff": sum(cells.get(name, 0) for name in _XILINX_FF), "dsp": dsp}
+    counts = xilinx_counts(cells)
+    return {name: counts[name] for name in ("lut", "ff", "dsp")}
 
 
 def resources(statistics: dict[str, Any], device: Device) -> dict[str, Any]:
     """The report's resources from `stat -json`."""
-    cells = _cells(statistics["modules"], TOP)
+    cells = cells_below(statistics["modules"], TOP)
     if device.family == "ecp5":
-        bram = cells.get("DP16KD", 0) / 2
+        used = {**layer_resources(statistics, TOP, device.family), "bram36": cells.get("DP16KD", 0) / 2}
     else:
-        bram = sum(n for name, n in cells.items() if name.startswith("RAMB36"))
-        bram += sum(n for name, n in cells.items() if name.startswith("RAMB18")) / 2
-    used = {**layer_resources(statistics, TOP, device.family), "bram36": bram}
+        used = xilinx_counts(cells)
     available = {"lut": device.lut, "ff": device.ff, "dsp": device.dsp, "bram36": device.bram36}
     return {
         "device": device.part,

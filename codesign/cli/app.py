@@ -30,6 +30,7 @@ from codesign.cli import (
     ptq,
     report,
     sensitivity,
+    sweep,
     timing,
     train,
 )
@@ -64,6 +65,7 @@ app.command("build")(build.build_command)
 app.command("package")(package.package_command)
 app.command("report")(report.report_command)
 app.command("bench")(bench.bench_command)
+app.command("sweep")(sweep.sweep_command)
 app.command("timing")(timing.timing_command)
 app.command("train")(train.train_command)
 app.command("ptq")(ptq.ptq_command)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cycles and DRAM bytes of a network on many accelerators at once, from what each group of layers asks of each engine.
+
+A group takes as long as its busiest engine; nothing waits. What that leaves out (fill, drain, conflicts, parameters that come
+late) is what `screen` learns from designs that are planned in full.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from codesign.graph.ir import DeformConv, Graph, Node
+from codesign.plan.geometry import geometry
+from codesign.plan.groups import Group, is_pointwise, is_stem, make_groups
+from codesign.plan.placement import place
+from codesign.plan.views import Layout
+from codesign.plan.workload import workload
+from codesign.program.config import AcceleratorConfig
+from codesign.sweep.space import Design
+
+_NO_LIMIT = 65536  #: words of a scratchpad in which every map that matters stays
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Of all groups (rows), for one layout: array cycles; gathers as (pixels, taps) pairs; words of the maps in and out."""
+
+    array: np.ndarray
+    gathers: list[list[tuple[float, float]]]
+    maps: list[list[tuple[float, float]]]
+    params: float
+
+
+def bounds(graph: Graph, designs: list[Design]) -> np.ndarray:
+    """(designs, 2): cycles and DRAM bytes that no design undercuts by much."""
+    answer = np.zeros((len(designs), 2))
+    shapes: dict[tuple[int, int], _Shape] = {}
+    for index, design in enumerate(designs):
+        config = design.board.accelerator
+        key = config.lanes, config.array_out
+        if key not in shapes:
+            shapes[key] = _shape(graph, config)
+        answer[index] = _bound(shapes[key], design)
+    return answer
+
+
+def _shape(graph: Graph, config: AcceleratorConfig) -> _Shape:
+    wide = AcceleratorConfig(lanes=config.lanes, array_out=config.array_out, depthwise_units=1, spad_words=_NO_LIMIT)
+    layout = place(graph, wide)
+    groups = make_groups(graph, layout)
+    array = np.array([workload(group, graph, layout, wide).array for group in groups])
+    gathers = [[g for node in group.nodes for g in _gathers(node, group, graph, layout)] for group in groups]
+    maps = [_maps(group, graph, layout) for group in groups]
+    params = float(sum(node.weight.size * node.weight_bits / 8 for node in graph.nodes if hasattr(node, "weight")))
+    return _Shape(array, gathers, maps, params)
+
+
+def _gathers(node: Node, group: Group, graph: Graph, layout: Layout) -> list[tuple[float, float]]:
+    _, height, width = graph.tensors[node.output].shape
+    if is_pointwise(node):
+        stem = node is group.nodes[0] and is_stem(node, graph, layout)
+        return [(height * width, node.weight.shape[2] * 1.25)] if stem else []
+    kernel, _, _ = geometry(node)
+    wide = 2 if getattr(node, "weight_bits", 4) == 8 else 1
+    taps = kernel[0] * kernel[1] * wide + isinstance(node, DeformConv)
+    return [(height * width * len(layout.views[node.output].planes), taps)]
+
+
+def _maps(group: Group, graph: Graph, layout: Layout) -> list[tuple[float, float]]:
+    """(words, reads or writes) of the maps that cross the group's border."""
+    found = []
+    for name in [*group.inputs, group.nodes[-1].output]:
+        if name == graph.input.name and layout.image:
+            continue
+        view = layout.views[name]
+        _, height, width = graph.tensors.get(name, graph.input).shape
+        found.append((len(view.planes) * (height >> view.up) * (width >> view.up), 1.0))
+    return found
+
+
+def _bound(shape: _Shape, design: Design) -> tuple[float, float]:
+    config, dram = design.board.accelerator, design.board.dram
+    least = config.lanes / config.depthwise_requant
+    cycles, moved = 0.0, 0.0
+    for array, gathers, maps in zip(shape.array, shape.gathers, shape.maps, strict=True):
+        gather = sum(pixels * max(taps, least) for pixels, taps in gathers) / config.depthwise_units
+        words = sum(size for size, _ in maps if size > config.spad_words // 2)
+        transfer = words * max(config.word_beats, config.word_bytes / dram.bytes_per_cycle)
+        cycles += max(array, gather, transfer)
+        moved += words * config.word_bytes
+    return cycles, moved + shape.params
