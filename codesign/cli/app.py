@@ -31,6 +31,7 @@ from codesign.cli import (
     report,
     sensitivity,
     sweep,
+    study,
     timing,
     train,
 )
@@ -70,6 +71,7 @@ app.command("timing")(timing.timing_command)
 app.command("train")(train.train_command)
 app.command("ptq")(ptq.ptq_command)
 app.command("sensitivity")(sensitivity.sensitivity_command)
+app.add_typer(study.study_app, name="study")
 app.command("eval")(eval.eval_command)
 app.command("agree")(agree.agree_command)
 app.command("detect")(detect.detect_command)

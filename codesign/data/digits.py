@@ -34,9 +34,15 @@ def handwriting(split: str) -> tuple[np.ndarray, np.ndarray]:
     return np.round(data.images[keep] * (255 / 16)).astype(np.uint8), data.target[keep]
 
 
-def write_scenes(folder: Path, train: int = 800, test: int = 200, size: int = 256, seed: int = 1) -> None:
-    """Write JPEGImages/, Annotations/, ImageSets/Main/{train,test}.txt and labels.txt."""
-    check_scenes(train, test, size, seed)
+def write_scenes(
+    folder: Path, train: int = 800, test: int = 200, size: int = 256, seed: int = 1,
+    heights: tuple[int, int] | None = None,
+) -> None:  # fmt: skip
+    """Write JPEGImages/, Annotations/, ImageSets/Main/{train,test}.txt and labels.txt.
+
+    `heights` are the smallest and largest digit in pixels of a 256-pixel scene; heights between are log-uniform.
+    """
+    check_scenes(train, test, size, seed, heights)
     folder = Path(folder)
     try:
         for part in ("JPEGImages", "Annotations", "ImageSets/Main"):
@@ -49,7 +55,7 @@ def write_scenes(folder: Path, train: int = 800, test: int = 200, size: int = 25
         names = [f"{split}{n:05d}" for n in range(count)]
         for n, name in enumerate(names):
             rng = np.random.default_rng([seed, split == "test", n])
-            image, boxes, digits = render_scene(rng, ink, labels, size)
+            image, boxes, digits = render_scene(rng, ink, labels, size, heights)
             Image.fromarray(image).save(folder / "JPEGImages" / f"{name}.jpg", quality=95)
             write_annotation(
                 folder / "Annotations" / f"{name}.xml", f"{name}.jpg", (size, size), boxes, [str(d) for d in digits]
@@ -57,25 +63,36 @@ def write_scenes(folder: Path, train: int = 800, test: int = 200, size: int = 25
         (folder / "ImageSets/Main" / f"{split}.txt").write_text("".join(f"{n}\n" for n in names))
 
 
-def check_scenes(train: int, test: int, size: int, seed: int) -> None:
+def check_scenes(
+    train: int, test: int, size: int, seed: int, heights: tuple[int, int] | None = None
+) -> None:
     """Raises UserError, naming the value, where `write_scenes` would not take these arguments."""
     limits = (("train", train, 1, 100_000), ("test", test, 1, 100_000), ("size", size, 64, 4096),
               ("seed", seed, 0, 2**31 - 1))  # fmt: skip
     for name, value, least, most in limits:
         if not least <= value <= most:
             raise UserError(f"digit scenes: {name} is {value}; it must be {least} to {most}")
+    if heights is not None and not 8 <= heights[0] <= heights[1] <= 256:
+        raise UserError(f"digit scenes: heights are {heights[0]} to {heights[1]}; they must rise within 8 to 256")
+
+
+def usual_heights(size: int) -> tuple[int, int]:
+    """Smallest and largest digit, in pixels of a 256-pixel scene, where a scene of this size is asked for no others."""
+    return (SMALLEST, LARGEST) if size >= _SMALL_SCENE else _FEW_HEIGHTS
 
 
 def render_scene(
-    rng: np.random.Generator, ink: np.ndarray, labels: np.ndarray, size: int
-) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    rng: np.random.Generator, ink: np.ndarray, labels: np.ndarray, size: int,
+    heights: tuple[int, int] | None = None,
+) -> tuple[np.ndarray, np.ndarray, list[int]]:  # fmt: skip
     """One scene: uint8 RGB [size, size, 3], boxes int [n, 4] (pixel edges), digit labels."""
+    heights = heights or usual_heights(size)
     canvas = _clutter(rng, _background(rng, size), int(rng.integers(2, 9)))
     boxes: list[np.ndarray] = []
     digits: list[int] = []
     for _ in range(int(rng.integers(*(DIGITS if size >= _SMALL_SCENE else _FEW)))):
         pick = int(rng.integers(len(labels)))
-        mask = _digit_mask(rng, ink[pick], size)
+        mask = _digit_mask(rng, ink[pick], size, heights)
         placed = _place(rng, mask, boxes, size)
         if placed is None:
             continue
@@ -127,10 +144,9 @@ def _clutter(rng: np.random.Generator, canvas: np.ndarray, count: int) -> np.nda
     return canvas
 
 
-def _digit_mask(rng: np.random.Generator, ink: np.ndarray, size: int) -> np.ndarray:
+def _digit_mask(rng: np.random.Generator, ink: np.ndarray, size: int, heights: tuple[int, int]) -> np.ndarray:
     """Ink of one digit at its final size, float [h, w] in 0..1, cropped to what is visible."""
-    least, most = (SMALLEST, LARGEST) if size >= _SMALL_SCENE else _FEW_HEIGHTS
-    height = np.exp(rng.uniform(np.log(least), np.log(most))) * size / 256
+    height = np.exp(rng.uniform(*np.log(heights))) * size / 256
     big = _resize(np.pad(ink, 2).astype(np.float64), 120, 120, Image.Resampling.BICUBIC)
     tilt, shear, aspect = rng.uniform(-12, 12), rng.uniform(-0.15, 0.15), rng.uniform(0.85, 1.2)
     image = Image.fromarray(np.clip(big, 0, 255).astype(np.uint8)).rotate(tilt, Image.Resampling.BILINEAR)

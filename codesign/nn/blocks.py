@@ -144,7 +144,7 @@ class Average(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Offset 1x1, depthwise 3x3 (plain or deformable), 1x1-BN-ReLU, nearest x2. `config.deform_first` sets the order."""
+    """Offset 1x1, depthwise (plain, or deformable 3x3), 1x1-BN-ReLU, nearest x2. `config.deform_first` sets the order."""
 
     def __init__(self, cin: int, cout: int, config: NetConfig, bits: Bits) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ class DecoderBlock(nn.Module):
         self.offset = _offset_unit(channels, config, bits.of("offset")) if config.operator != "plain" else None
         act, bn = ActQuant(not config.deform_first), not config.deform_first
         self.depthwise = (
-            ConvUnit(channels, channels, 3, act, bits=bits.of("depthwise"), groups=channels, bn=bn)
+            ConvUnit(channels, channels, config.kernel, act, bits=bits.of("depthwise"), groups=channels, bn=bn)
             if self.offset is None else DeformUnit(channels, act, config, bn, bits.of("depthwise"))
         )  # fmt: skip
         self.pointwise = ConvUnit(cin, cout, 1, ActQuant(True), bits=bits.of("pointwise"))

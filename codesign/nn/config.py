@@ -15,6 +15,7 @@ _CHOICES = {
     "stem": ("s4", "s2max"),
     "operator": ("plain", "pairs", "square"),
     "rounding": ("integer", "bilinear"),
+    "kernel": (3, 5, 7),
     "weight_bits": (4, 8),
     "stem_bits": (4, 8),
 }
@@ -46,6 +47,7 @@ class NetConfig:
     stem_channels: int = 24
     decoder: tuple[int, int, int] = (256, 128, 64)
     layer_bits: LayerBits = ()
+    kernel: int = 3  # side of the decoder's plain depthwise kernels; deformable ones have nine taps
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
@@ -65,6 +67,8 @@ class NetConfig:
         if self.bound is None and (self.operator == "square" or self.rounding == "integer"):
             raise UserError("network config: only bilinear nine-pair offsets may be unbounded")
         object.__setattr__(self, "layer_bits", checked(self.layer_bits, self.layers))
+        if self.kernel != 3 and self.operator != "plain":
+            raise UserError(f"network config: kernel is {self.kernel}; only operator 'plain' may have another than 3")
 
     @property
     def stage_channels(self) -> tuple[int, int, int, int]:

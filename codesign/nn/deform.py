@@ -115,15 +115,17 @@ def _position_grad(ctx, slope: Tensor, g: Tensor, taps: Tensor, index: Tensor, a
 
 
 def _bilinear(x: Tensor, taps: Tensor, py: Tensor, px: Tensor) -> Tensor:
-    """Float sampling between the four neighbours of every position (plain autograd, for the ablation)."""
-    rows, taps = _rows(x), taps.to(x.dtype)
+    """Float sampling between the four neighbours of every position: a bag of four weighted rows a tap.
+
+    At an integer position the gradient is the difference to the next neighbour down or right.
+    """
     y0, x0 = py.detach().floor(), px.detach().floor()
-    out = torch.zeros_like(rows[:-1])
-    for dy in (0, 1):
-        for dx in (0, 1):
-            share = (1 - (py - y0 - dy).abs()) * (1 - (px - x0 - dx).abs())
-            share = share.transpose(0, 1).reshape(9, -1, 1).to(x.dtype)
-            index = _row_index(y0 + dy, x0 + dx)
-            for t in range(9):
-                out = out + F.embedding(index[t], rows) * share[t] * taps[t]
-    return _map(out, x)
+    down, right = py - y0, px - x0
+    corners = [(0, 0, (1 - down) * (1 - right)), (0, 1, (1 - down) * right), (1, 0, down * (1 - right)), (1, 1, down * right)]
+    index = torch.stack([_row_index(y0 + dy, x0 + dx) for dy, dx, _ in corners], -1)
+    share = torch.stack([s.transpose(0, 1).reshape(9, -1) for _, _, s in corners], -1)
+    rows = _rows(x)
+    rows = rows if rows.dtype == torch.float64 else rows.float()  # bags have no half precision
+    samples = F.embedding_bag(index.view(-1, 4), rows, per_sample_weights=share.view(-1, 4).to(rows.dtype), mode="sum")
+    out = (samples.view(9, -1, x.shape[1]) * taps.to(rows.dtype)[:, None]).sum(0)
+    return _map(out.to(x.dtype), x)

@@ -71,3 +71,21 @@ def test_small_scenes_have_few_digits_large_enough_to_read() -> None:
         image, boxes, _ = render_scene(np.random.default_rng(n), ink, labels, 64)
         assert image.shape[:2] == (64, 64) and 1 <= len(boxes) <= 3
         assert (boxes[:, 3] - boxes[:, 1] >= 14).all() and (boxes >= 0).all() and (boxes <= 64).all()
+
+
+def test_heights_widen_or_narrow_the_scale() -> None:
+    ink, labels = handwriting("train")
+    spread = {}
+    for heights in ((24, 224), (52, 60)):
+        found = [render_scene(np.random.default_rng(n), ink, labels, 128, heights)[1] for n in range(20)]
+        boxes = np.concatenate(found)
+        spread[heights] = (boxes[:, 3] - boxes[:, 1]).min(), (boxes[:, 3] - boxes[:, 1]).max()
+    assert spread[24, 224][0] <= 14 and spread[24, 224][1] >= 90
+    assert spread[52, 60][0] >= 22 and spread[52, 60][1] <= 31
+
+
+@pytest.mark.parametrize("heights", [(60, 52), (4, 60), (24, 300)])
+def test_heights_out_of_order_or_range_are_refused(tmp_path: Path, heights: tuple[int, int]) -> None:
+    with pytest.raises(UserError, match="heights are"):
+        write_scenes(tmp_path / "scenes", 1, 1, heights=heights)
+    assert not (tmp_path / "scenes").exists()

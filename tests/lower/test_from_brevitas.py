@@ -22,6 +22,8 @@ from codesign.lower.textured_image import textured_image  # noqa: E402
 from codesign.nn.codenet import CoDeNet, calibrate, set_mode  # noqa: E402
 from codesign.nn.config import NetConfig  # noqa: E402
 from codesign.nn.export import export_layers  # noqa: E402
+from codesign.program.config import AcceleratorConfig  # noqa: E402
+from tests.plan.test_plan import assert_planned_equals_golden  # noqa: E402
 
 
 def quantised(config: NetConfig, seed: int = 0) -> CoDeNet:
@@ -83,7 +85,7 @@ def test_every_layer_agrees_with_brevitas(small):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"operator": "pairs"}, {"operator": "plain", "stem": "s4"}, {"weight_bits": 8, "deform_first": False, "bound": 3}],
+    [{"operator": "pairs"}, {"operator": "plain", "stem": "s4"}, {"operator": "plain", "kernel": 7}, {"weight_bits": 8, "deform_first": False, "bound": 3}],
     ids=str,
 )
 def test_other_operators_and_bits_agree_too(fields):
@@ -91,6 +93,14 @@ def test_other_operators_and_bits_agree_too(fields):
     rows = layer_agreement(model, lower(model), [textured_image(96, 64, seed=9)])
     assert max(r.fed_greatest for r in rows) <= 1
     assert sum(r.fed_equal for r in rows) / sum(r.values for r in rows) >= 0.999
+
+
+def test_plain_7x7_decoder_runs_on_the_accelerator():
+    """Brevitas to golden above; here golden to the planned program, value by value."""
+    graph = lower(quantised(replace(SMALL, input_size=(64, 64), operator="plain", kernel=7)))
+    kernels = {n.name: n.weight.shape[2:] for n in graph.nodes if n.name.endswith("decoder3.depthwise")}
+    assert kernels == {"decoder3.depthwise": (7, 7)}
+    assert_planned_equals_golden(graph, image_codes(textured_image(64, 64, seed=3)), AcceleratorConfig(), None)
 
 
 def test_lowered_graph_survives_the_disk_and_other_sizes(small, tmp_path):

@@ -107,3 +107,36 @@ def test_position_gradient_is_the_central_difference() -> None:
     out[0, 0, 4, 4].backward()
     assert distance.grad[0, 0, 4, 4] == sum(float(weight.flatten()[t]) * TAPS[t][1] for t in range(9))
     assert distance.grad.count_nonzero() == 1
+
+
+@pytest.mark.parametrize("operator,channels", [("square", 1), ("pairs", 18)])
+def test_bilinear_gradients_are_those_of_finite_differences(operator: str, channels: int) -> None:
+    rng = np.random.default_rng(8)
+    x = torch.from_numpy(rng.normal(size=(1, 2, 4, 5))).requires_grad_()
+    weight = torch.from_numpy(rng.normal(size=(2, 1, 3, 3))).requires_grad_()
+    offset = torch.from_numpy(rng.integers(-2, 3, (1, channels, 4, 5)) + rng.uniform(0.2, 0.8, (1, channels, 4, 5)))
+    offset = offset.float().requires_grad_()  # positions are float32 whatever the map is
+    (deform_depthwise(x, offset, weight, operator, False) ** 2).sum().backward()
+
+    def total(o: torch.Tensor, v: torch.Tensor = x, w: torch.Tensor = weight) -> float:
+        return float((deform_depthwise(v, o, w, operator, False) ** 2).sum().detach())
+
+    step = 2.0**-10
+    for at in [(0, 0, 1, 2), (0, channels - 1, 3, 4), (0, channels // 2, 0, 0)]:
+        moved = [offset.detach().clone() for _ in range(2)]
+        moved[0][at] += step
+        moved[1][at] -= step
+        slope = (total(moved[0]) - total(moved[1])) / (2 * step)
+        assert float(offset.grad[at]) == pytest.approx(slope, rel=1e-3, abs=1e-3)
+    still = offset.detach()
+    assert torch.autograd.gradcheck(lambda v, w: deform_depthwise(v, still, w, operator, False), (x, weight))
+
+
+def test_bilinear_gradient_at_whole_pixels_is_the_step_to_the_next() -> None:
+    """Offsets start at whole pixels; their gradient there must be a slope of the map, not a value of it."""
+    x = (100 + 3 * torch.arange(9.0)).expand(1, 1, 9, 9).contiguous()
+    distance = torch.full((1, 1, 9, 9), 2.0, requires_grad=True)
+    weight = torch.zeros(1, 1, 3, 3)
+    weight[0, 0, 1, 2] = 1.0
+    deform_depthwise(x, distance, weight, "square", False)[0, 0, 4, 4].backward()
+    assert float(distance.grad[0, 0, 4, 4]) == pytest.approx(3.0)

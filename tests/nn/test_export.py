@@ -30,7 +30,7 @@ def layer_codes(node: ConvNode | DeformNode, codes: dict[str, np.ndarray]) -> np
 
 
 @pytest.mark.parametrize("changes", [
-    {}, {"weight_bits": 8}, {"operator": "pairs"}, {"operator": "plain"}, {"stem": "s4"}, {"deform_first": False},
+    {}, {"weight_bits": 8}, {"operator": "pairs"}, {"operator": "plain"}, {"operator": "plain", "kernel": 7}, {"stem": "s4"}, {"deform_first": False},
 ])  # fmt: skip
 def test_nodes_give_the_networks_codes(changes: dict) -> None:
     config = small_config(**changes)
