@@ -30,8 +30,8 @@ from codesign.cli import (
     ptq,
     report,
     sensitivity,
-    sweep,
     study,
+    sweep,
     timing,
     train,
 )
