@@ -24,6 +24,7 @@ _FOLDED = frozenset(
 )
 _STANDARD, _MICROSOFT = ("", "ai.onnx"), "com.microsoft"
 ABOUT = "codesign.detector"  #: metadata key: JSON of a detector's class names and of how its pictures are fitted
+MAX_FOLDED = 2**28  #: elements of all constants that operators make of constants
 _CONSTANT_FIELDS = ("value", "value_float", "value_floats", "value_int", "value_ints")
 
 
@@ -33,8 +34,12 @@ def normalise(proto: onnx.ModelProto) -> Model:
     shapes = infer_shapes(proto)
     constants = {tensor.name: _array(tensor) for tensor in graph.initializer}
     codes: dict[str, ConstantCodes] = {}
-    kept, folded = [], []
+    kept, folded, spent = [], [], 0
     for operator in operators(graph):
+        spent += _size_folded(operator, constants, shapes)
+        if spent > MAX_FOLDED:
+            rule = f"constants computed of constants, up to {operator.name[:60]!r}, have more than {MAX_FOLDED} elements"
+            raise UserError(f"{rule}; export the model with constants folded, or a smaller one")
         found = _fold(operator, constants, shapes)
         if found is None:
             kept.append(operator)
@@ -121,15 +126,27 @@ def _fold(operator: Operator, constants: dict[str, np.ndarray], shapes: dict) ->
         return None if found is None else [found if isinstance(found, np.ndarray) else np.array(found, kind)]
     if operator.kind == "Shape" and operator.inputs[0] in shapes:
         return evaluate("Shape", [np.broadcast_to(np.zeros(()), shapes[operator.inputs[0]])], operator.attributes)
-    known = all(name in constants for name in operator.inputs if name)
-    sizes = [math.prod(shapes[name]) for name in operator.outputs if name in shapes]
-    if operator.kind not in _FOLDED or not known or len(sizes) < len(operator.outputs) or max(sizes) > MAX_ELEMENTS:
+    if not _foldable(operator, constants, shapes):
         return None
     try:
         with np.errstate(all="ignore"):
             return evaluate(operator.kind, [constants.get(name) for name in operator.inputs], operator.attributes)
     except (ValueError, TypeError, KeyError, IndexError, ZeroDivisionError, OverflowError, AttributeError):
         return None  # it stays an operator, and is refused where it is read
+
+
+def _foldable(operator: Operator, constants: dict[str, np.ndarray], shapes: dict) -> bool:
+    """Whether it makes constants, of known sizes within the limit, of constants."""
+    known = operator.kind in _FOLDED and all(name in constants for name in operator.inputs if name)
+    sizes = [math.prod(shapes[name]) for name in operator.outputs if name in shapes]
+    return known and len(sizes) == len(operator.outputs) and max(sizes) <= MAX_ELEMENTS
+
+
+def _size_folded(operator: Operator, constants: dict[str, np.ndarray], shapes: dict) -> int:
+    """Elements that folding it makes; 0 where it makes none, or names what is there."""
+    if operator.kind == "Identity" or not _foldable(operator, constants, shapes):
+        return 0
+    return sum(math.prod(shapes[name]) for name in operator.outputs)
 
 
 def _codes(operator: Operator, constants: dict[str, np.ndarray], codes: dict) -> ConstantCodes | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from codesign.numeric import ACT_BITS, CODE_MAX, CODE_MIN
 from codesign.onnx.model import Model, Operator, Unsupported
-from codesign.onnx.reference.quantisation import integer_range, quant_range, rounding_mode
+from codesign.onnx.reference.quantisation import integer_range, output_type, quant_range, rounding_mode
 
 _UNSIGNED = 1 << (ACT_BITS - 1)  #: what an unsigned code is above the int8 code that holds it
 
@@ -55,17 +55,18 @@ def quant_quantiser(model: Model, operator: Operator) -> Quantiser:
     return _quantiser(scale, zero, lo, hi, 0 if operator.attributes.get("signed", 1) else _UNSIGNED)
 
 
-def linear_quantiser(model: Model, operator: Operator) -> Quantiser:
-    """The quantiser of a QuantizeLinear or DequantizeLinear of activations."""
+def linear_quantiser(model: Model, operator: Operator, integers: str = "") -> Quantiser:
+    """The quantiser of a QuantizeLinear or DequantizeLinear of activations. ``integers``: the type of those that a
+    DequantizeLinear takes, which is the zero point's too where it has none."""
     if operator.attributes.get("block_size", 0):
         raise Unsupported("quantises activations by blocks", "use one scale per tensor")
     scale = _scalar(model, operator.inputs[1], "scale")
-    kind, zero = np.dtype(np.uint8), 0.0
+    zero = 0.0
     if len(operator.inputs) > 2 and operator.inputs[2]:
         zero = _scalar(model, operator.inputs[2], "zero point")
         kind = model.constants[operator.inputs[2]].dtype
-    elif operator.attributes.get("output_dtype"):
-        raise Unsupported("names its type by output_dtype", "give it a zero point of int8 or uint8")
+    else:
+        kind = np.dtype(integers) if integers else output_type(operator.attributes)
     if kind.name not in ("int8", "uint8", "int4", "uint4"):
         raise Unsupported(f"codes of type {kind.name}", "quantise activations to int8 or uint8")
     return _quantiser(scale, zero, *integer_range(kind), _UNSIGNED if kind.name.startswith("u") else 0)

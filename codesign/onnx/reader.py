@@ -55,6 +55,8 @@ def checked(model: onnx.ModelProto) -> onnx.ModelProto:
         raise UserError(f"{len(model.graph.node)} operators, at most {MAX_OPERATORS}; import a smaller model")
     if model.functions:
         raise UserError(f"function {model.functions[0].name[:60]!r} inside the model; inline it with onnx.inliner")
+    for tensor in model.graph.sparse_initializer:
+        raise UserError(f"constant {tensor.values.name[:60]!r} is sparse; export it dense")
     _check_opset(model)
     for tensor in constants(model.graph):
         _check_tensor(tensor)

@@ -32,10 +32,12 @@ def quantize_linear(state: State, operator: Operator) -> str:
 
 def dequantize_linear(state: State, operator: Operator) -> str:
     """Back to reals, on the grid the integers were made with; integers of the network's input are its codes."""
-    quantiser = linear_quantiser(state.model, operator)
-    value = state.value(operator)
+    value, given = state.value(operator), state.model.kinds.get(operator.inputs[0], "")
+    if isinstance(value, Codes) and value.integer:
+        given = "uint8" if value.quantiser.shift else "int8"
+    quantiser = linear_quantiser(state.model, operator, given if given in ("int8", "uint8") else "")
     if isinstance(value, Raw | Unknown):
-        if isinstance(value, Raw) and state.model.kinds.get(operator.inputs[0]) not in ("int8", "uint8"):
+        if isinstance(value, Raw) and given not in ("int8", "uint8"):
             raise Unsupported("takes the network's input, which is not int8 or uint8", "put a QuantizeLinear before it")
         made = state.quantise(value, quantiser, operator.inputs[0], operator.name)
         state.values[operator.inputs[0]] = replace(made, integer=True)

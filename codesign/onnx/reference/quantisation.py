@@ -31,7 +31,7 @@ def quantize_linear(inputs: list, attributes: dict) -> list[np.ndarray]:
     """Codes of data, by scale and zero point (per tensor, per ``axis`` or per block), rounded half to even, saturated."""
     data, scale = inputs[0], inputs[1]
     zero = inputs[2] if len(inputs) > 2 else None
-    kind = zero.dtype if zero is not None else _output_type(attributes)
+    kind = zero.dtype if zero is not None else output_type(attributes)
     least, greatest = integer_range(kind)
     wide = 0 if zero is None else spread(zero.astype(np.int64), data.shape, attributes)
     codes = np.rint(data / spread(scale, data.shape, attributes)) + wide
@@ -47,7 +47,8 @@ def dequantize_linear(inputs: list, attributes: dict) -> list[np.ndarray]:
     return [wide.astype(scale.dtype) * spread(scale, codes.shape, attributes)]
 
 
-def _output_type(attributes: dict) -> np.dtype:
+def output_type(attributes: dict) -> np.dtype:
+    """The type of a QuantizeLinear's integers where it has no zero point."""
     from onnx import TensorProto, helper
 
     return np.dtype(helper.tensor_dtype_to_np_dtype(attributes.get("output_dtype") or TensorProto.UINT8))
