@@ -159,6 +159,11 @@ class _Lowering:
             rule = f"{len(names)} inputs ({', '.join(names)[:80]})"
             self._refuse(Verdict("network", "graph", UNSUPPORTED, "", rule, "give the network one input, the image"))
         for name in names:
+            kind = self.model.kinds.get(name, "")
+            if kind not in _INPUTS:
+                self._refuse(Verdict(name, "input", UNSUPPORTED, "", f"input of type {kind}", f"use one of {', '.join(_INPUTS)}"))
+                self.state.values[name] = Unknown(None)
+                continue
             try:
                 planar(self.model.inputs[name])
             except Unsupported as problem:
@@ -214,6 +219,7 @@ class _Lowering:
         self.verdicts[verdict.name] = verdict
 
 
+_INPUTS = ("float32", "float16", "float64", "int8", "uint8")
 _QUANTISERS = ("Quant", "IntQuant", "QuantizeLinear", "DequantizeLinear")
 #: least number of inputs and outputs an operator's lowering takes for granted
 _LEAST = {"Conv": 2, "DeformConv": 3, "Gemm": 2, "MatMul": 2, "Add": 2, "Sub": 2, "Mul": 2, "Div": 2, "QuantizeLinear": 2}

@@ -198,6 +198,8 @@ def test_a_mean_by_axes_and_a_reshape_that_infers_a_side():
 
 
 REFUSED = {
+    "another kernel": r"kernel_shape \[5, 5\] with weights of 3×3; export", "unknown padding": "auto_pad 'NEITHER'; use one of",
+    "complex input": "input of type complex64; use one of float32",
     "groups": "use groups = 1, or depthwise", "a multiplier of channels": "use groups = 1, or depthwise", "sparse": "is sparse; export it dense",
     "blocks": "one scale per tensor or per output channel", "asymmetric weights": "use symmetric weights",
     "pad operator": "Pad .*not supported", "16-bit float": "Cast .*not supported; replace it", "no output": "computes nothing",
@@ -221,6 +223,10 @@ def _refused(kind: str) -> onnx.ModelProto:
             x = b.op("Conv", [x, b.op("DequantizeLinear", [codes(8, 8, 1, 1), scale], axis=1, block_size=2)])
         case "asymmetric weights":
             x = b.op("Conv", [x, weight(b, (codes(8, 8, 1, 1) + 20).astype(np.uint8), np.uint8(250))])
+        case "another kernel":
+            x = b.op("Conv", [x, weight(b, codes(8, 8, 3, 3))], kernel_shape=[5, 5], pads=[2] * 4)
+        case "unknown padding":
+            x = b.op("Conv", [x, weight(b, codes(8, 8, 3, 3))], auto_pad="NEITHER")
         case "pad operator":
             x = b.op("Conv", [b.op("Pad", [x, np.array([0, 0, 0, 0, 0, 0, 1, 1])]), weight(b, codes(8, 8, 1, 1))])
         case "16-bit float":
@@ -241,6 +247,8 @@ def _refused(kind: str) -> onnx.ModelProto:
     model = b.model(qdq(b, x, 1 / 16, np.int8(0)))
     if kind == "no output":
         del model.graph.output[:]
+    if kind == "complex input":
+        model.graph.input[0].type.tensor_type.elem_type = TensorProto.COMPLEX64
     if kind == "input as output":
         model.graph.output[0].name = "image"
     if kind == "sparse":

@@ -14,6 +14,7 @@ from codesign.onnx.values import Codes, Product, SquareOffsets
 
 _TAPS = 49
 _STRIDES = (1, 2, 4)
+_AUTO_PADS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
 
 def conv(state: State, operator: Operator) -> str:
@@ -149,7 +150,11 @@ def bias(state: State, operator: Operator, index: int, outputs: int) -> np.ndarr
 
 def geometry(sizes: tuple[int, ...], kernel: tuple[int, ...], operator: Operator) -> tuple[int, int]:
     """(stride, pad) shared by both axes and all four sides. Raises `Unsupported`."""
-    strides = operator.attributes.get("strides", [1, 1])
+    strides, said = operator.attributes.get("strides", [1, 1]), operator.attributes.get("kernel_shape", kernel)
+    if tuple(said) != tuple(kernel):
+        raise Unsupported(f"kernel_shape {list(said)} with weights of {kernel[0]}×{kernel[1]}", "export the model again")
+    if operator.attributes.get("auto_pad", "NOTSET") not in _AUTO_PADS:
+        raise Unsupported(f"auto_pad {operator.attributes['auto_pad'][:30]!r}", f"use one of {', '.join(_AUTO_PADS)}")
     begin, end = pads(sizes, kernel, operator.attributes)
     if any(d != 1 for d in operator.attributes.get("dilations", [1, 1])):
         raise Unsupported(f"dilations {operator.attributes['dilations']}", "use dilation 1")
