@@ -72,7 +72,8 @@ NUMPY_ONLY = ("codesign.golden", "codesign.plan", "codesign.program", "codesign.
 NUMPY_ONLY_ALLOWED = {"numpy", "codesign"}
 #: steps, which may use everything of ours
 STEPS = ("codesign.build", "codesign.cli", "codesign.report", "codesign.bench", "codesign.api", "codesign.doctor", "codesign.sweep",
-         "codesign.timing", "codesign.diff", "codesign.package", "codesign.virtual", "codesign.vivado", "codesign.study")  # fmt: skip
+         "codesign.timing", "codesign.diff", "codesign.package", "codesign.virtual", "codesign.vivado",
+         "codesign.study", "codesign.selftest")  # fmt: skip
 FILES = sorted(path for top in TOP for path in (ROOT / top).rglob("*.py"))
 
 

@@ -29,6 +29,7 @@ from codesign.cli import (
     package,
     ptq,
     report,
+    selftest,
     sensitivity,
     study,
     sweep,
@@ -80,6 +81,7 @@ app.command("check")(check.check_command)
 app.command("export")(export.export_command)
 app.command("digits")(digits.digits_command)
 app.command("disasm")(disasm.disasm_command)
+app.command("selftest")(selftest.selftest_command)
 app.command("doctor")(doctor.doctor_command)
 app.command("download")(download.download_command)
 
