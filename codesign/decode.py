@@ -10,6 +10,7 @@ later ones, so of equal neighbours the first wins. Equal scores: lower class, th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Callable
 
 import numpy as np
 
@@ -17,8 +18,12 @@ STRIDE = 4
 TOP = 100
 CODES = 256
 _FEW = 4  #: positions looked at first, for each box wanted; and by how much more when they were too few
+_SAMPLED = 13  #: every thirteenth code is looked at to choose a threshold; prime, so that no column is left out
 _EARLIER = ((-1, -1), (-1, 0), (-1, 1), (0, -1))
 _LATER = ((0, 1), (1, -1), (1, 0), (1, 1))
+_NEIGHBOURS = _EARLIER + _LATER
+
+CodeAt = Callable[[str, int, np.ndarray], np.ndarray]  #: role, channel, cells (y * w + x) -> int8 codes
 
 
 @dataclass(frozen=True)
@@ -85,13 +90,17 @@ def decode_codes(
     codes: dict[str, np.ndarray], quantisers: dict[str, tuple[float, int]], top: int = TOP
 ) -> Detections:
     """Boxes of one frame from int8 head codes; quantisers gives (scale, zero point) for hm, wh and reg."""
-    hm = codes["hm"]
+    return decode_at(codes["hm"], lambda role, channel, cell: codes[role][channel].reshape(-1)[cell], quantisers, top)
+
+
+def decode_at(hm: np.ndarray, code_at: CodeAt, quantisers: dict[str, tuple[float, int]], top: int = TOP) -> Detections:
+    """As `decode_codes`, but only the winners' codes of wh and reg are asked for: ``code_at(role, channel, cells)``."""
     _, h, w = hm.shape
     index = best_peaks(hm, top)
     cell = index % (h * w)
     logits = dequantise(hm.reshape(-1)[index], *quantisers["hm"])
     sizes, shifts = (
-        [dequantise(codes[role][k].reshape(-1)[cell], *quantisers[role]) for k in (0, 1)] for role in ("wh", "reg")
+        [dequantise(code_at(role, channel, cell), *quantisers[role]) for channel in (0, 1)] for role in ("wh", "reg")
     )
     return _detections(index, logits, sizes, shifts, h, w)
 
@@ -99,31 +108,32 @@ def decode_codes(
 def best_peaks(hm: np.ndarray, top: int = TOP) -> np.ndarray:
     """Flat places of the ``top`` best peaks of int8 codes [classes, h, w], in order.
 
-    A histogram of the codes says down to which code to look for enough positions; their neighbours alone are
-    compared. Only when too few of them are peaks is the next, larger set tried. TypeError unless int8.
+    A sample of the codes says down to which code to look for enough positions; their neighbours alone are compared. If
+    fewer than ``top`` of them are peaks, a lower code is tried: the answer does not depend on the sample. TypeError unless int8.
     """
     if hm.dtype != np.int8:
         raise TypeError(f"head codes are {hm.dtype}; they must be int8")
     _, h, w = hm.shape
     flat = hm.reshape(-1)
-    wanted, found = _FEW * top, np.zeros(0, np.intp)
-    least = CODES
-    at_least = np.cumsum(np.bincount(flat.view(np.uint8) ^ 0x80, minlength=CODES)[::-1])[::-1]  # codes + 128
-    while found.size < top and least > 0:
-        least = max(0, int(np.count_nonzero(at_least >= wanted)) - 1)
-        found = _peaks_among(flat, np.flatnonzero(flat >= least - CODES // 2), h, w)
+    wanted, found, least = _FEW * top, np.zeros(0, np.intp), CODES
+    sample = np.sort(flat[::_SAMPLED])[::-1].astype(np.int16)
+    while found.size < top and least > -CODES // 2:
+        place = wanted // _SAMPLED
+        lower = int(sample[place]) if place < sample.size else -CODES // 2
+        least = min(lower, least - 1)
+        found = _peaks_among(flat, np.flatnonzero(flat >= np.int8(least)), h, w)
         wanted *= _FEW
     order = np.argsort(-flat[found].astype(np.int16), kind="stable")  # stable: lower class, then lower raster index
     return found[order[:top]]
 
 
 def _peaks_among(flat: np.ndarray, places: np.ndarray, h: int, w: int) -> np.ndarray:
-    """Those of the flat ``places`` that are peaks; each neighbour is asked of those that are left."""
-    for rivals, equal_wins in ((_EARLIER, True), (_LATER, False)):
-        for dy, dx in rivals:
-            y, x = places // w % h + dy, places % w + dx
-            inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
-            here, there = flat[places], flat[np.where(inside, places + (dy * w + dx), places)]
-            beaten = inside & ((there >= here) if equal_wins else (there > here))
-            places = places[~beaten]
-    return places
+    """Those of the flat ``places`` that no neighbour inside the image beats; all eight are looked at at once."""
+    row, x = np.divmod(places, w)
+    y = row % h
+    down, right = (np.array([pair[axis] for pair in _NEIGHBOURS])[:, None] for axis in (0, 1))
+    there = flat.take(places + (down * w + right), mode="clip").astype(np.int16)
+    there[: len(_EARLIER)] += 1  # an equal one that comes earlier wins
+    for edge, beyond in ((y == 0, down < 0), (y == h - 1, down > 0), (x == 0, right < 0), (x == w - 1, right > 0)):
+        there[beyond & edge] = -CODES
+    return places[there.max(axis=0) <= flat[places]]

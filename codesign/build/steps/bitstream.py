@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bitstream: everything Vivado needs, in vivado/; and, where Vivado is on the PATH, its run. This project does without it."""
+"""bitstream: for ECP5 by open tools; for Zynq everything Vivado needs, in vivado/, and its run where Vivado is on the PATH."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import shutil
 from codesign.build.artefacts import text_hash
 from codesign.build.children import Child
 from codesign.build.step import DONE, FAILED, PORTS, SKIPPED, SYNTHESIS_RTL, Context, Outcome, Step
+from codesign.build.steps import open_bitstream
+from codesign.build.steps.open_bitstream import OpenFlow
 from codesign.vivado import hand_over
 
 FOLDER, OVERLAY = "vivado", ("overlay/codesign.bit", "overlay/codesign.hwh")
@@ -15,19 +17,22 @@ FOLDER, OVERLAY = "vivado", ("overlay/codesign.bit", "overlay/codesign.hwh")
 
 class BitstreamStep(Step):
     name = "bitstream"
-    sources = ("codesign/vivado",)
+    sources = ("codesign/vivado", "codesign/ecp5", "codesign/selftest", "hw", "codesign/build/unify.py", "codesign/build/worker.py")
 
     def __init__(self) -> None:
         self._child: Child | None = None
+        self._open = OpenFlow()
 
     def inputs(self, context: Context) -> dict[str, str]:
         board = context.board
-        about = text_hash(board.vivado, board.device.part, board.clock_mhz, board.accelerator, shutil.which("vivado"))
+        self.outputs = (open_bitstream.FILE,) if board.device.family == "ecp5" else OVERLAY
+        pins = board.constraints.read_text() if board.constraints else ""
+        about = text_hash(board.vivado, board.ecp5, pins, board.device.part, board.clock_mhz, board.accelerator, shutil.which("vivado"))
         return {SYNTHESIS_RTL: context.hash(SYNTHESIS_RTL), PORTS: context.hash(PORTS), "board": about}
 
     def run(self, context: Context) -> Outcome:
         if context.board.device.family == "ecp5":
-            return Outcome(SKIPPED, "no bitstream: place and route for this board is not part of the build yet")
+            return self._open.run(context)
         if context.board.vivado is None:
             return Outcome(SKIPPED, "no bitstream: the board's file has no [vivado] table")
         folder = context.path(FOLDER)
@@ -50,5 +55,6 @@ class BitstreamStep(Step):
         return Outcome(DONE, f"{OVERLAY[0]}, {size:,} bytes, timing met at {context.board.clock_mhz:g} MHz by Vivado's analysis")
 
     def cancel(self) -> None:
+        self._open.cancel()
         if self._child is not None:
             self._child.end()

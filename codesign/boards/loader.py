@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boards: what a device holds, how fast its memory is, and the accelerator's default shape on it.
-
-A board is one TOML file; those that come with the package lie in ``boards/`` beside it. Every key is checked.
-"""
+"""Reads board files. Every key is checked."""
 
 from __future__ import annotations
 
@@ -10,81 +7,22 @@ import hashlib
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from codesign.boards.tables import Board, Device, Dram, Ecp5, Vivado
 from codesign.errors import UserError
 from codesign.program.config import AcceleratorConfig
 
-FOLDER = Path(__file__).resolve().parents[1] / "boards"
+FOLDER = Path(__file__).resolve().parents[2] / "boards"
 MAX_FILE_BYTES = 64 * 1024
 FAMILIES = ("xc7", "xcup", "ecp5")
 TEMPLATES = ("zynq7", "zynqmp")
 
-
-@dataclass(frozen=True)
-class Device:
-    """The FPGA and what it holds."""
-
-    part: str
-    family: str
-    lut: int
-    ff: int
-    dsp: int
-    bram36: int
-
-
-@dataclass(frozen=True)
-class Dram:
-    """The memory as the accelerator sees it, in the accelerator's clock cycles. The simulator enforces it."""
-
-    ports: int  #: 64-bit AXI ports
-    port_bytes_per_cycle: int  #: per port and direction
-    bytes_per_cycle: int  #: reads and writes of all ports together
-    latency_cycles: int  #: from address handshake to first data, and from last data to response
-    burst_beats: int  #: longest burst
-    outstanding: int  #: bursts a port and direction
-
-
-@dataclass(frozen=True)
-class Vivado:
-    """What a Zynq design needs beside the accelerator; `codesign.vivado` writes it."""
-
-    template: str  #: one of `TEMPLATES`
-    board_part: str  #: applied where Vivado has that board's files
-    control_address: int  #: of the registers, in the processor's memory map
-    control_bytes: int
-    memory_bytes: int  #: of DDR from address 0 that the accelerator's ports reach
-
-
-TYPICAL = Dram(2, 8, 16, 40, 16, 8)  #: for choices made before a board is known
-
-
-@dataclass(frozen=True)
-class Board:
-    """One board file, checked."""
-
-    name: str
-    title: str
-    device: Device
-    clock_mhz: float
-    dram: Dram
-    accelerator: AcceleratorConfig
-    path: Path
-    vivado: Vivado | None = None
-    constraints: Path | None = None  #: pins and clocks for place and route, beside the board file
-    settings: str = ""  #: what followed the colon
-
-    @property
-    def spec(self) -> str:
-        """What `load_board` makes this board of, from any folder."""
-        path = str(self.path.resolve())
-        return f"{path}:{self.settings}" if self.settings else path
-
-
 _Rule = tuple[type, float, float]  # type, least, greatest; for text the greatest length
 _TEXT: _Rule = (str, 1, 80)
+_NAME: _Rule = (str, 1, 200)  #: settings lengthen it
 _DEVICE: dict[str, _Rule] = {
     "part": _TEXT,
     "family": _TEXT,
@@ -109,10 +47,15 @@ _VIVADO: dict[str, _Rule] = {
     "control_bytes": (int, 4096, 1 << 20),
     "memory_bytes": (int, 1 << 20, 1 << 31),
 }
+_ECP5: dict[str, _Rule] = {
+    "oscillator_mhz": (float, 1, 1000),
+    **{name: (str, 1, 40) for name in ("clock", "button", "leds")},
+    "high": (str, 0, 40),
+}
 _CONSTRAINTS: dict[str, _Rule] = {"file": _TEXT}
 _ACCELERATOR: dict[str, _Rule] = {field.name: (int, 1, 1 << 20) for field in fields(AcceleratorConfig)}
 _TABLES = {"device": _DEVICE, "clock": _CLOCK, "dram": _DRAM, "accelerator": _ACCELERATOR}
-_OPTIONAL = {"vivado": _VIVADO, "constraints": _CONSTRAINTS}  #: tables a board may lack
+_OPTIONAL = {"vivado": _VIVADO, "ecp5": _ECP5, "constraints": _CONSTRAINTS}  #: tables a board may lack
 
 
 def known_boards() -> tuple[str, ...]:
@@ -237,7 +180,7 @@ def _board(path: Path, raw: dict[str, Any]) -> Board:
     for key in ("name", "title"):
         if key not in raw:
             raise _Bad(f"key {key} is missing")
-        _checked(key, raw[key], _TEXT)
+        _checked(key, raw[key], _NAME if key == "name" else _TEXT)
     if not all(c.isascii() and (c.isalnum() or c in "-_") for c in raw["name"]):
         raise _Bad(f"name = {_shown(raw['name'])}: letters, digits, - and _ only (it names a folder)")
     tables = {key: _table(key, raw.get(key), rules, key == "accelerator") for key, rules in _TABLES.items()}
@@ -256,6 +199,7 @@ def _board(path: Path, raw: dict[str, Any]) -> Board:
         accelerator=accelerator,
         path=path,
         vivado=_vivado(raw),
+        ecp5=_ecp5(raw),
         constraints=_constraints(path, raw),
     )
 
@@ -271,6 +215,21 @@ def _vivado(raw: dict[str, Any]) -> Vivado | None:
     if not all(c.isascii() and (c.isalnum() or c in "-_.:") for c in vivado.board_part):
         raise _Bad(f"vivado.board_part = {_shown(vivado.board_part)}: letters, digits, - _ . and : only")
     return vivado
+
+
+def _ecp5(raw: dict[str, Any]) -> Ecp5 | None:
+    if "ecp5" not in raw:
+        return None
+    if raw["device"]["family"] != "ecp5":
+        raise _Bad(f"[ecp5] is for device.family = 'ecp5', not {_shown(raw['device']['family'])}")
+    pins = Ecp5(**_table("ecp5", raw["ecp5"], _ECP5))
+    named = [name for name in (pins.clock, pins.button, pins.leds, pins.high) if name]
+    for name in named:
+        if not (name.isascii() and name.isidentifier()):
+            raise _Bad(f"ecp5: {_shown(name)} is no pin's name: letters, digits and _ only")
+    if len(set(named)) < len(named):
+        raise _Bad("ecp5: two pins have one name")
+    return pins
 
 
 def _constraints(path: Path, raw: dict[str, Any]) -> Path | None:
