@@ -109,6 +109,10 @@ BAD = {
     "Tcl in a name": ("tul.com.tw:", "[exec ls]", "vivado.board_part = '[exec ls]pynq-z2:part0:1.0': letters, digits"),
     "constraints elsewhere": ('"pynq-z2.xdc"', '"../pynq-z2.xdc"', "constraints.file = '../pynq-z2.xdc': must be the name"),
     "no constraints": ('"pynq-z2.xdc"', '"none.xdc"', "constraints.file = 'none.xdc': must be the name"),
+    "open pins on Zynq": (
+        "[clock]", '[ecp5]\noscillator_mhz = 25.0\nclock = "c"\nbutton = "b"\nleds = "l"\nhigh = ""\n[clock]',
+        "[ecp5] is for device.family = 'ecp5', not 'xc7'",
+    ),
     "not TOML": ("[clock]", "[clock", "not valid TOML"),
     "number too long": ("dsp = 220", "dsp = " + "9" * 5000, "not valid TOML: a number of more than"),
     "number beyond float": ("mhz = 100.0", "mhz = 1" + "0" * 400, "clock.mhz = 1"),
@@ -146,3 +150,22 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         handle.truncate(1 << 33)
     with pytest.raises(UserError, match="larger than 65536 bytes"):
         load_board(tmp_path / "huge.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('clock = "clk_25mhz"', 'clock = "clk); endmodule"', "ecp5: 'clk); endmodule' is no pin's name"),
+        ('leds = "led"', 'leds = "fire1"', "ecp5: two pins have one name"),
+        ("oscillator_mhz = 25.0", "oscillator_mhz = 0.0", "ecp5.oscillator_mhz = 0.0: must be 1..1000"),
+        ('button = "fire1"', "", "key ecp5.button is missing"),
+        ('high = "wifi_gpio0"', 'high = 7', "ecp5.high = 7: must be text"),
+    ],
+)
+def test_pins_of_the_open_flow_are_checked(old: str, new: str, says: str, tmp_path: Path) -> None:
+    text = load_board("ulx3s-85f").path.read_text()
+    assert old in text
+    (tmp_path / "bad.toml").write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError) as error:
+        load_board(tmp_path / "bad.toml")
+    assert says in str(error.value) and "\n" not in str(error.value)
