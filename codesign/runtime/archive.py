@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import struct
 import zipfile
@@ -34,10 +35,11 @@ def read_archive(path: str) -> dict[str, bytes]:
     """Every file of the zip at ``path`` but the manifest. Raises `PackageError`, one line, unless all of it is intact."""
     try:
         with open(path, "rb") as handle:
-            data = handle.read(MAX_BYTES + 1)
+            large = os.fstat(handle.fileno()).st_size > MAX_BYTES
+            data = b"" if large else handle.read(MAX_BYTES + 1)  # (a device has no size)
     except OSError as error:
         raise PackageError(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
+    if large or len(data) > MAX_BYTES:
         raise PackageError(f"{path} is larger than {MAX_BYTES >> 20} MiB: not a deployment package")
     try:
         return _opened(data)

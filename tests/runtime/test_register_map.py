@@ -6,13 +6,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from codesign.package.description import shape_word
 from codesign.package.register_table import fault_table, register_table
 from codesign.program.isa import Fault
 from codesign.program.registers import MEANING, Register
 from codesign.runtime import AcceleratorFault, Detector, Traced
 from codesign.runtime.faults import FAULTS, fault_of
 from codesign.virtual import VirtualBoard
-from hw.registers import HELD_WHILE_BUSY, WRITTEN, Registers
+from hw.registers import HELD_WHILE_BUSY, WRITTEN
 from tests.runtime import small
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "driver.md"
@@ -40,7 +41,7 @@ def test_the_accelerator_reads_and_keeps_what_the_table_says(board: VirtualBoard
             assert after == (1 if register == Register.IRQ else 0x1281), register
         else:
             assert after == before, register
-    assert Registers(small.CONFIG)._shape == board.register_read(Register.SHAPE)
+    assert shape_word(small.CONFIG) == board.register_read(Register.SHAPE)
 
 
 def test_the_documentation_has_the_tables() -> None:
