@@ -22,7 +22,6 @@ TEMPLATES = ("zynq7", "zynqmp")
 
 _Rule = tuple[type, float, float]  # type, least, greatest; for text the greatest length
 _TEXT: _Rule = (str, 1, 80)
-_NAME: _Rule = (str, 1, 200)  #: settings lengthen it
 _DEVICE: dict[str, _Rule] = {
     "part": _TEXT,
     "family": _TEXT,
@@ -180,7 +179,7 @@ def _board(path: Path, raw: dict[str, Any]) -> Board:
     for key in ("name", "title"):
         if key not in raw:
             raise _Bad(f"key {key} is missing")
-        _checked(key, raw[key], _NAME if key == "name" else _TEXT)
+        _checked(key, raw[key], _TEXT)
     if not all(c.isascii() and (c.isalnum() or c in "-_") for c in raw["name"]):
         raise _Bad(f"name = {_shown(raw['name'])}: letters, digits, - and _ only (it names a folder)")
     tables = {key: _table(key, raw.get(key), rules, key == "accelerator") for key, rules in _TABLES.items()}
