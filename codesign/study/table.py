@@ -119,7 +119,7 @@ def verdicts(rows: Sequence[Row]) -> list[str]:
         for name, position in (("the rounded square operator", 0), ("a 7×7 kernel", 2)):
             gain = gains.get((QUESTIONS[position][0], kind))
             if gain is not None:
-                how = "clear" if gain.clear else "within the spread"
+                how = "clear" if gain.clear else "within the spread" if gain.count > 1 else "one seed: no spread"
                 said.append(f"{name} {'gains' if gain.mean >= 0 else 'loses'} {gain.text(signed=True)} over plain 3×3 ({how})")
         lines.append(f"{KINDS[kind].title}: " + "; ".join(said))
     return lines

@@ -45,6 +45,7 @@ def test_what_is_within_the_spread_is_not_called_clear() -> None:
     assert "within the spread" in verdicts(rows)[0]
     single = [row("plain3", 0.5), row("rounded7", 0.9)]
     assert not differences(single)[0].gain.clear and "(1)" in verdicts(single)[0]
+    assert "one seed: no spread" in verdicts(single)[0]
 
 
 def test_verdict_names_a_plain_kernel_that_wins() -> None:
