@@ -16,7 +16,7 @@ from codesign.virtual import VirtualBoard, simulator
 
 #: As small as it can be, and the one tests/sim/test_accelerator_memory.py has: compiled once for both.
 CONFIG = AcceleratorConfig(lanes=16, array_out=4, depthwise_units=1, spad_words=4096, depthwise_requant=1)
-__all__ = ["CONFIG", "board", "board_file", "golden", "graph", "pictures", "program", "same", "virtual_board", "write"]
+__all__ = ["CONFIG", "board", "board_file", "golden", "graph", "pictures", "program", "same", "simulators_from_cache", "virtual_board", "write"]
 
 
 @cache
@@ -45,3 +45,20 @@ def write(path: Path, **files: bytes) -> Path:
 
 def virtual_board(**options) -> VirtualBoard:
     return VirtualBoard(simulator(board()), board(), memory_bytes=1 << 20, **options)
+
+
+def simulators_from_cache(monkeypatch) -> None:
+    """`codesign build` takes compiled simulators from the user's cache, or puts them there."""
+    import sim.verilate
+
+    build = sim.verilate.build
+
+    def cached(verilog, config, folder, log):
+        library = build(verilog, config, None, log)
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        here = Path(folder).resolve() / library.parent.name
+        if not here.exists():
+            here.symlink_to(library.parent)
+        return here / library.name
+
+    monkeypatch.setattr(sim.verilate, "build", cached)

@@ -110,10 +110,7 @@ def test_the_benchmark_measures_counts_and_says_what_is_an_estimate(package: Pat
 
 @pytest.mark.slow
 def test_detect_on_the_virtual_board_prints_what_golden_prints(model, tmp_path, monkeypatch, capsys) -> None:
-    import sim.verilate
-
-    build = sim.verilate.build
-    monkeypatch.setattr(sim.verilate, "build", lambda verilog, config, folder, log: build(verilog, config, None, log))
+    small.simulators_from_cache(monkeypatch)
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.repeat(small.pictures(1, 3)[0], 2, axis=0)).save("picture.png")
     lines = []
