@@ -15,6 +15,7 @@ from codesign.boards import load_board
 from codesign.build import BuildOptions, build
 from codesign.build.hls.compile import CompileStep
 from codesign.build.hls.pictures import PICTURES
+from codesign.build.hls.project import BLOCK_RAM, _memory
 from codesign.build.step import Context
 from codesign.errors import UserError
 from codesign.graph.files import save_graph
@@ -100,6 +101,11 @@ def test_settings_of_the_accelerator_are_no_other_board() -> None:
 
     board = load_board("pynq-z2:array_out=32")
     assert board_shell(board.name, board.path.stem) == "pynq-z2"
+
+
+def test_a_network_that_does_not_fit_the_device_is_said_so() -> None:
+    assert _memory(10 * BLOCK_RAM, 140).endswith("of 10.0 block RAMs' bits, 140 on the device")
+    assert _memory(150 * BLOCK_RAM, 140).endswith("of 150.0 block RAMs' bits: they do not fit the device's 140")
 
 
 def test_backend_is_checked() -> None:

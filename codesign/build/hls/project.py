@@ -18,6 +18,7 @@ TOP = f"{FOLDER}/firmware/{PROJECT}.cpp"
 SOURCES = ("hw/hls", "codesign/hls", "codesign/graph", "codesign/numeric.py")
 #: The slowest layer gets about as long as a frame takes on the AXI stream, one code a cycle, this many times over.
 FRAMES_ON_THE_BUS = 2
+BLOCK_RAM = 36 * 1024  # bits
 
 
 class ProjectStep(Step):
@@ -41,10 +42,16 @@ class ProjectStep(Step):
         write_whole(context.path(DESCRIPTION), json_text(facts))
         reason = (
             f"{len(layers.layers) - 1} layers, {facts['multipliers']} multipliers; estimated from the kernels' loops: a frame "
-            f"every {facts['interval']:,} cycles, {written.latency:,} cycles each; {FOLDER}/"
+            f"every {facts['interval']:,} cycles, {written.latency:,} cycles each; {_memory(facts['memory_bits'], board.device.bram36)}; {FOLDER}/"
         )
         keep = ("multipliers", "requantisers", "interval", "latency", "memory_bits", "layer_estimates")
         return Outcome(DONE, reason, {key: facts[key] for key in keep})
+
+
+def _memory(bits: int, blocks: int) -> str:
+    """Everything lies on chip in this design, so that a network may be too large for a board."""
+    used = f"rows, weights and FIFOs of {bits / BLOCK_RAM:.1f} block RAMs' bits"
+    return f"{used}, {blocks} on the device" if bits <= blocks * BLOCK_RAM else f"{used}: they do not fit the device's {blocks}"
 
 
 def _estimates(layers: LayerList) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from codesign.build.artefacts import readable
+from codesign.build.hls.project import BLOCK_RAM
 from codesign.build.step import Context
 from codesign.build.yosys import layer_resources
 
 STATISTICS, ARRAY = "synthesis/statistics.json", "codesign_accelerator.pointwise.array"
-BLOCK_RAM = 36 * 1024  # bits
 YOSYS, LOOPS, OWN = "estimated by Yosys", "estimated from the kernels' loops", "hls4ml's own estimate"
 Row = tuple[str, str, str]
 
