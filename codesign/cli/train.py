@@ -25,7 +25,7 @@ def train_command(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where model, checkpoint and log go.")] = Path("data/run"),
     recipe: Annotated[
         str | None,
-        typer.Option("--recipe", metavar="NAME|FILE[:key=value,...]", help="How to train: auto, digits, bccd, voc or a TOML file."),
+        typer.Option("--recipe", metavar="NAME|FILE[:key=value,...]", help="How to train: auto, digits, digits-small, bccd, voc or a TOML file."),
     ] = None,
     start: Annotated[
         Path | None, typer.Option("--start", metavar="FILE", help="Weights to start from: float.safetensors of a run, or ShuffleNetV2 .pth.")
@@ -54,14 +54,14 @@ def train_command(
     from codesign.train.loop import train
 
     network = named_config(config, weight_bits=weight_bits, operator=form, layer_bits=parse(layer_bits))
+    network = replace(network, input_size=(height or network.input_size[0], width or network.input_size[1]))
     folder = data if data is not None else digit_scenes(DIGITS, min(network.input_size))
     if not folder.is_dir():
         raise UserError(f"{folder}: no such data folder")
     given = {"float_epochs": float_epochs, "qat_epochs": qat_epochs, "batch": batch, "seed": seed, "threads": threads,
              "device": device, "fit": fit}  # fmt: skip
-    how = _recipe(recipe or ("digits" if data is None else "auto"), folder)
+    how = _recipe(recipe or (_digits(network.input_size) if data is None else "auto"), folder)
     how = replace(how, **{key: value for key, value in given.items() if value is not None})
-    network = replace(network, input_size=(height or network.input_size[0], width or network.input_size[1]))
     say = console().print
     result = train(folder, how, out, config=network, start=start, resume=not fresh, report=say, eval_every=eval_every)
     if result is None:
@@ -90,13 +90,19 @@ def _recipe(spec: str, folder: Path) -> Recipe:
     return chosen
 
 
+def _digits(size: tuple[int, int]) -> str:
+    """The recipe for digit scenes of a network's input size."""
+    from codesign.data.digits import SMALL_SCENE
+
+    return "digits-small" if min(size) < SMALL_SCENE else "digits"
+
+
 def digit_scenes(folder: Path, size: int = 256) -> Path:
     """The generated digit scenes, written once; more and smaller ones for a network of a small input."""
-    from codesign.data.digits import write_scenes
+    from codesign.data.digits import SMALL_SCENE, write_scenes
 
-    small = size < 128
+    small = size < SMALL_SCENE
     folder = folder.with_name(f"{folder.name}-{size}") if small else folder
-
     if not (folder / "ImageSets" / "Main" / "test.txt").is_file():  # written last
         console().print(f"generating digit scenes in {folder}")
         write_scenes(folder, **({"train": 2400, "test": 400, "size": size} if small else {}))

@@ -19,7 +19,7 @@ from codesign.errors import UserError
 
 SMALLEST, LARGEST = 24, 104  # digit height in pixels of a 256-pixel scene
 DIGITS = (5, 15)  # digits of a scene, the second exclusive
-_SMALL_SCENE = 128  # below this side there is room for a few digits, of heights that show what they are
+SMALL_SCENE = 128  # below this side there is room for a few digits, of heights that show what they are
 _FEW, _FEW_HEIGHTS = (1, 4), (72, 176)  # 18 to 44 pixels of 64
 _MAX_IOU = 0.02
 
@@ -78,7 +78,7 @@ def check_scenes(
 
 def usual_heights(size: int) -> tuple[int, int]:
     """Smallest and largest digit, in pixels of a 256-pixel scene, where a scene of this size is asked for no others."""
-    return (SMALLEST, LARGEST) if size >= _SMALL_SCENE else _FEW_HEIGHTS
+    return (SMALLEST, LARGEST) if size >= SMALL_SCENE else _FEW_HEIGHTS
 
 
 def render_scene(
@@ -90,7 +90,7 @@ def render_scene(
     canvas = _clutter(rng, _background(rng, size), int(rng.integers(2, 9)))
     boxes: list[np.ndarray] = []
     digits: list[int] = []
-    for _ in range(int(rng.integers(*(DIGITS if size >= _SMALL_SCENE else _FEW)))):
+    for _ in range(int(rng.integers(*(DIGITS if size >= SMALL_SCENE else _FEW)))):
         pick = int(rng.integers(len(labels)))
         mask = _digit_mask(rng, ink[pick], size, heights)
         placed = _place(rng, mask, boxes, size)
