@@ -62,16 +62,13 @@ class SceneCache:
         return max(1, len(self) // batch)
 
     def plain(self, batch: int) -> Iterator[tuple[Tensor, list[Truth]]]:
-        """Unaugmented inputs with their truths in input pixels, in order."""
+        """Unaugmented inputs with their truths in input pixels, in order: from the files, bit for bit what a deployed
+        network sees (what is cached may have been scaled before)."""
         for start in range(0, len(self), batch):
-            picks = range(start, min(len(self), start + batch))
-            fitted = [fit_picture(self.images[k], *self.size, self.fit) for k in picks]
-            truths = [self._truth(k, picture) for k, picture in zip(picks, fitted, strict=True)]
+            samples = self.samples[start : start + batch]
+            fitted = [fit_picture(load_image(sample.image), *self.size, self.fit) for sample in samples]
+            truths = [_truth(sample, picture) for sample, picture in zip(samples, fitted, strict=True)]
             yield to_input([picture.pixels for picture in fitted]), truths
-
-    def _truth(self, k: int, picture: Fitted) -> Truth:
-        """Ground truth of image k in the pixels of the network's input."""
-        return Truth(picture.place(self.boxes[k]), self.samples[k].labels, self.samples[k].difficult)
 
     def _view(self, k: int, rng: np.random.Generator, how: Augment) -> tuple[np.ndarray, Targets]:
         image, boxes, labels = self.images[k], self.boxes[k], self.samples[k].labels
@@ -91,3 +88,8 @@ class SceneCache:
         arrays = {"heatmap": np.stack([t.heatmap for _, t in views]), "index": index, "mask": mask, "size": size,
                   "offset": offset}  # fmt: skip
         return {"image": to_input([v for v, _ in views])} | {k: torch.from_numpy(v) for k, v in arrays.items()}
+
+
+def _truth(sample: Sample, picture: Fitted) -> Truth:
+    """Ground truth in the pixels of the network's input."""
+    return Truth(picture.place(sample.boxes), sample.labels, sample.difficult)

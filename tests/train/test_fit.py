@@ -51,12 +51,13 @@ def test_model_and_graph_say_how_pictures_are_fitted(trained, tmp_path):
     assert brevitas["images"] == golden["images"] == 2
 
 
-def test_training_evaluates_on_the_pictures_that_the_detector_sees(trained):
+@pytest.mark.parametrize("size", [(64, 96), (32, 32)], ids=["larger", "much smaller, so that the cache is scaled"])
+def test_training_evaluates_on_the_pictures_that_the_detector_sees(trained, size):
     data, _ = trained
     samples = read_split(data, "test", ["dog", "cat"])
-    cache = SceneCache(samples, 2, NETWORK.input_size, "letterbox")
+    cache = SceneCache(samples, 2, size, "letterbox")
     inputs, truths = next(cache.plain(2))
-    fitted = fit_picture(load_image(samples[0].image), 64, 96, "letterbox")
+    fitted = fit_picture(load_image(samples[0].image), *size, "letterbox")
     assert (inputs[0] == to_input([fitted.pixels])[0]).all()
     np.testing.assert_allclose(fitted.restore(truths[0].boxes), samples[0].boxes, atol=1e-5)
 
