@@ -2,6 +2,7 @@
 """The models in the package: small, loadable, what their cards say, and as good as their cards say (slow)."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,12 @@ def test_card_states_the_files_own_figures(model: Path) -> None:
 
 @both
 def test_recipe_is_the_shipped_one(model: Path) -> None:
+    """The float stage may have been a run of its own."""
     from codesign.train.recipe_file import load_recipe
 
-    assert Recipe.from_json(read_info(model).recipe) == load_recipe(model.stem.split("-")[0])
+    shipped = load_recipe(model.stem.split("-")[0])
+    recipe = Recipe.from_json(read_info(model).recipe)
+    assert recipe in (shipped, replace(shipped, float_epochs=0))
 
 
 def as_good_as_recorded(model: Path, folder: Path) -> float:
