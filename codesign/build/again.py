@@ -34,6 +34,7 @@ def report_again(folder: Path, listener: Listener | None = None) -> BuildResult:
     todo = [step for step in steps if step.name in AGAIN]
     with opened(folder):
         context = Context(options, board, folder, listener.detail, listener.progress)
+        context.command = records.about.get("command", "")
         context.results.extend(_before(steps, records, _skipped(folder)))
         content(context)  # the program must be what this version plans
         listener.began(context, todo)

@@ -12,6 +12,7 @@ from typing import Any
 
 from codesign.boards import load_board
 from codesign.build.artefacts import file_hash, opened, source_hash
+from codesign.build.command_line import command_line
 from codesign.build.options import BuildOptions
 from codesign.build.record import Records, StepRecord
 from codesign.build.step import DONE, FAILED, REPORT, SKIPPED, Context, Outcome, Step
@@ -96,7 +97,9 @@ class Runner:
 
     def __init__(self, context: Context, steps: Sequence[Step], listener: Listener):
         self._context, self._steps, self._listener = context, steps, listener
-        about = {"board": _lasting(context), "config": context.options.config, "backend": context.options.backend}
+        context.command = context.command or command_line(context.options)
+        about = {"board": _lasting(context), "config": context.options.config, "backend": context.options.backend,
+                 "command": context.command}  # fmt: skip
         self._records = Records(context.path("steps.json"), context.options.fresh, about)
         self._fresh = context.options.fresh
 

@@ -24,6 +24,7 @@ PROGRAM, LISTING, PLAN = "program.bin", "program.txt", "plan.json"
 RTL, PORTS = "rtl/codesign_accelerator.v", "rtl/ports.txt"
 SYNTHESIS_RTL = "rtl/synthesis/codesign_accelerator.v"
 FRAME, RESOURCES, REPORT = "simulation.json", "resources.json", "report.json"
+PAGE = "report.html"
 
 VERIFIED, DONE, SKIPPED, FAILED = "verified", "done", "skipped", "failed"
 
@@ -47,6 +48,7 @@ class Context:
     log: Callable[[str], None]  #: a line under the running step
     progress: Callable[[str], None]  #: a passing remark on what the running step is doing
     results: list[Any] = field(default_factory=list)  #: `StepResult` of the steps so far
+    command: str = ""  #: the command line that built the folder, where it is another one than these options say
 
     def path(self, name: str) -> Path:
         return self.folder / name

@@ -13,12 +13,15 @@ from codesign.cli.output import BuildPrinter, write_json
 
 
 def report_command(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A build folder with a simulated frame.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A build folder with a simulated frame, or a sweep's folder.")],
     json: Json = None,
 ) -> None:
-    """Print where the cycles went; make charts, timeline and report.json of a build folder again."""
+    """Make charts, timeline, report.json and report.html of a build folder again, or report.html of a sweep."""
     from codesign.build.again import report_again
 
+    if (folder / "sweep.db").is_file():
+        _sweep(folder)
+        return
     printer = BuildPrinter()
     try:
         result = report_again(folder, printer)
@@ -26,3 +29,20 @@ def report_command(
         printer.close()
     if json is not None:
         write_json(json, build_report(result.folder))
+
+
+def _sweep(folder: Path) -> None:
+    """The page of a sweep's folder."""
+    from codesign.build.artefacts import write_whole
+    from codesign.cli.output import console
+    from codesign.report.html.sweep_page import sweep_page
+    from codesign.sweep.runner import BASE, PAGE
+    from codesign.sweep.store import Store
+
+    store = Store(folder / BASE)
+    try:
+        text = sweep_page(store, (store.about("sweep") or {}).get("text", ""))
+    finally:
+        store.close()
+    write_whole(folder / PAGE, text)
+    console().print(f"written: {folder / PAGE}")

@@ -102,7 +102,7 @@ def _show(result: SweepResult, spec: SweepSpec) -> None:
     say(f"{'ms':>9} {'AP50':>6} {'LUT':>7} {'FF':>7} {'DSP':>4} {'BRAM':>6} {'area':>6}  {'cycles by':<10} design, network")
     for point in front[:SHOWN]:
         accuracy = "     -" if point["ap50"] is None else f"{point['ap50']:6.3f}"
-        kind = {"rtl": "RTL", "planned": "planner"}.get(point["fidelity"], "estimate")
+        kind = {"rtl": "RTL", "estimated": "estimate"}.get(point["fidelity"], "planner")
         say(f"{point['latency_ms']:9.3f} {accuracy} {point['lut']:7,} {point['ff']:7,} {point['dsp']:4} {point['bram36']:6} "
             f"{point['area']:6.1%}  {kind:<10} {point['design']}, {point['network']}")  # fmt: skip
     for point in front:
@@ -116,7 +116,7 @@ def _show(result: SweepResult, spec: SweepSpec) -> None:
 def point_lines(point: dict[str, Any]) -> list[str]:
     """A point in words."""
     accuracy = "" if point["ap50"] is None else f", AP50 {point['ap50']:.4f}"
-    sure = {"rtl": "simulated", "planned": "by the latency model"}.get(point["fidelity"], "estimated")
+    sure = {"rtl": "simulated", "estimated": "estimated"}.get(point["fidelity"], "by the latency model")
     head = f"{point['network']} on {point['design']}: {point['latency_ms']:.3f} ms a frame ({point['fps']:.1f} frames/s) {sure}{accuracy}"
     counts = f"{point['lut']:,} LUT, {point['ff']:,} FF, {point['dsp']} DSP, {point['bram36']} block RAMs"
     return [head, f"resources estimated: {counts}"]

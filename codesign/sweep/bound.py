@@ -14,23 +14,29 @@ import numpy as np
 from codesign.graph.ir import DeformConv, Graph, Node
 from codesign.plan.geometry import geometry
 from codesign.plan.groups import Group, is_pointwise, is_stem, make_groups
+from codesign.plan.latency.hardware import WEIGHTS_PER_BEAT
 from codesign.plan.placement import place
 from codesign.plan.views import Layout
 from codesign.plan.workload import workload
 from codesign.program.config import AcceleratorConfig
 from codesign.sweep.space import Design
 
+BEAT_BYTES = 8
+_STRIP = 64  #: least pixels of a strip
+_SHARED = 1.5  #: cycles a beat on a port that loads and parameters share: neither's bursts are as long alone
+_ROOM = 96  #: of the scratchpad that goes with a pixel of a longer one
 _NO_LIMIT = 65536  #: words of a scratchpad in which every map that matters stays
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """Of all groups (rows), for one layout: array cycles; gathers as (pixels, taps) pairs; words of the maps in and out."""
+    """Of all groups (rows), for one layout: array cycles; gathers as (pixels, taps) pairs; words of the maps in and out; beats of
+    the weight tiles, which are fetched again for every strip."""
 
     array: np.ndarray
     gathers: list[list[tuple[float, float]]]
-    maps: list[list[tuple[float, float]]]
-    params: float
+    maps: list[list[float]]
+    params: list[list[tuple[float, float]]]
 
 
 def bounds(graph: Graph, designs: list[Design]) -> np.ndarray:
@@ -53,7 +59,8 @@ def _shape(graph: Graph, config: AcceleratorConfig) -> _Shape:
     array = np.array([workload(group, graph, layout, wide).array for group in groups])
     gathers = [[g for node in group.nodes for g in _gathers(node, group, graph, layout)] for group in groups]
     maps = [_maps(group, graph, layout) for group in groups]
-    params = float(sum(node.weight.size * node.weight_bits / 8 for node in graph.nodes if hasattr(node, "weight")))
+    tile = wide.array_macs / WEIGHTS_PER_BEAT
+    params = [[(tile * n, pixels) for node in group.nodes for n, pixels in _tiles(node, group, graph, layout, wide)] for group in groups]
     return _Shape(array, gathers, maps, params)
 
 
@@ -68,26 +75,38 @@ def _gathers(node: Node, group: Group, graph: Graph, layout: Layout) -> list[tup
     return [(height * width * len(layout.views[node.output].planes), taps)]
 
 
-def _maps(group: Group, graph: Graph, layout: Layout) -> list[tuple[float, float]]:
-    """(words, reads or writes) of the maps that cross the group's border."""
+def _tiles(node: Node, group: Group, graph: Graph, layout: Layout, config: AcceleratorConfig) -> list[tuple[float, float]]:
+    """(weight tiles of the node, pixels of its map); every strip loads the tiles anew."""
+    if not is_pointwise(node):
+        return []
+    _, height, width = graph.tensors[node.output].shape
+    alone = Group((node,), (int(node is group.nodes[0] and is_stem(node, graph, layout)),))
+    return [(workload(alone, graph, layout, config).array / (height * width), height * width)]
+
+
+def _maps(group: Group, graph: Graph, layout: Layout) -> list[float]:
+    """Words of the maps that cross the group's border."""
     found = []
     for name in [*group.inputs, group.nodes[-1].output]:
         if name == graph.input.name and layout.image:
             continue
         view = layout.views[name]
         _, height, width = graph.tensors.get(name, graph.input).shape
-        found.append((len(view.planes) * (height >> view.up) * (width >> view.up), 1.0))
+        found.append(len(view.planes) * (height >> view.up) * (width >> view.up))
     return found
 
 
 def _bound(shape: _Shape, design: Design) -> tuple[float, float]:
     config, dram = design.board.accelerator, design.board.dram
     least = config.lanes / config.depthwise_requant
-    cycles, moved = 0.0, 0.0
-    for array, gathers, maps in zip(shape.array, shape.gathers, shape.maps, strict=True):
+    cycles = moved = 0.0
+    strip = max(_STRIP, config.spad_words / _ROOM)
+    for array, gathers, maps, weights in zip(shape.array, shape.gathers, shape.maps, shape.params, strict=True):
+        params = sum(max(tiles, tiles * pixels / strip) for tiles, pixels in weights)
         gather = sum(pixels * max(taps, least) for pixels, taps in gathers) / config.depthwise_units
-        words = sum(size for size, _ in maps if size > config.spad_words // 2)
+        words = sum(size for size in maps if size > config.spad_words // 2)
         transfer = words * max(config.word_beats, config.word_bytes / dram.bytes_per_cycle)
-        cycles += max(array, gather, transfer)
-        moved += words * config.word_bytes
-    return cycles, moved + shape.params
+        port = _SHARED * (transfer + params) if config.memory_ports == 1 else max(transfer, params)
+        cycles += max(array, gather, port)
+        moved += words * config.word_bytes + params * BEAT_BYTES
+    return cycles, moved

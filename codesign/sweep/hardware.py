@@ -5,7 +5,7 @@
 2. A few designs far from each other are planned; from them `screen` estimates all others.
 3. Designs whose estimate, less its error, no planned design beats are planned, and the estimates made again, until there are
    none or ``plans`` are used up.
-4. The front of the planned ones is planned as `codesign build` does, by all policies.
+4. Some of the front are planned as `codesign build` does, by all policies: those that are checked in RTL are among them.
 
 Which designs are planned depends on answers alone, not on their order, so a resumed sweep takes the same way.
 """
@@ -23,7 +23,7 @@ from codesign.graph.files import load_graph
 from codesign.graph.ir import Graph
 from codesign.sweep.bound import bounds
 from codesign.sweep.networks import Network
-from codesign.sweep.pareto import costs, front
+from codesign.sweep.pareto import costs, front, spaced
 from codesign.sweep.points import make_point
 from codesign.sweep.resources import Resources, estimate
 from codesign.sweep.screen import Screen, features, fit, spread
@@ -56,8 +56,8 @@ class Search:
         self._bounds = bounds(self._graph, self._designs)
         self._answers: dict[int, dict[str, Any]] = {}
 
-    def run(self, plans: int) -> Found:
-        """At most ``plans`` designs are planned by one policy, and the front of them by all."""
+    def run(self, plans: int, replans: int) -> Found:
+        """At most ``plans`` designs are planned by one policy, and ``replans`` of their front, evenly apart, by all."""
         self._plan(spread(self._places, min(ANCHORS, plans)), "one")
         screens = self._screens()
         while screens is not None and len(self._answers) < plans:
@@ -67,9 +67,14 @@ class Search:
             self._plan(wanted, "one")
             screens = self._screens()
         final: dict[int, dict[str, Any]] = {}
-        while missing := [i for i in self._front(final) if i not in final]:
+        while missing := [i for i in self._spaced(final, replans) if i not in final]:
             final |= dict(zip(missing, self._ask(missing, "all"), strict=True))
         return self._found(screens, final)
+
+    def _spaced(self, final: dict[int, dict[str, Any]], count: int) -> list[int]:
+        """Of the front, the fastest, the smallest and some between."""
+        row = sorted(self._front(final), key=lambda i: (self._answers[i]["cycles"] / self._designs[i].board.clock_mhz, i))
+        return spaced(row, count)
 
     def _ask(self, numbers: Sequence[int], policies: str) -> list[dict[str, Any]]:
         return self._perform([self.task(self._designs[i], policies) for i in numbers])

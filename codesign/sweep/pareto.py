@@ -38,3 +38,10 @@ def _cost(value: float | None, name: str) -> float:
     if value is None:
         return np.inf
     return -value if name in GREATER else value
+
+
+def spaced(rows: list[Any], count: int) -> list[Any]:
+    """At most ``count`` of them, the first and the last among them, evenly apart."""
+    if len(rows) <= count or count < 2:
+        return rows[:count]
+    return [rows[round(i * (len(rows) - 1) / (count - 1))] for i in range(count)]

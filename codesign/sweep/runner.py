@@ -13,14 +13,14 @@ from codesign.sweep.check import beside
 from codesign.sweep.hardware import Search, that_fit
 from codesign.sweep.networks import Choice, Network, choices
 from codesign.sweep.optimise import Explorer
-from codesign.sweep.pareto import costs, front
+from codesign.sweep.pareto import costs, front, spaced
 from codesign.sweep.prepare import Preparation
 from codesign.sweep.space import Design, make_space
 from codesign.sweep.spec import Executor, SweepSpec
 from codesign.sweep.store import Store
 from codesign.sweep.task import Task
 
-BASE = "sweep.db"
+BASE, PAGE = "sweep.db", "report.html"
 
 
 class Listener:
@@ -94,6 +94,7 @@ class _Sweep:
         points = self._checked(self._marked())
         self._store.put_points(points)
         self._note()
+        self._page()
         return SweepResult(self._folder, self._store.points(), self._searches, time.monotonic() - began, self._performed)
 
     def perform(self, tasks: Sequence[Task]) -> list[dict[str, Any]]:
@@ -125,7 +126,7 @@ class _Sweep:
         for base in dict.fromkeys(design.base for design in self._designs):
             mine = [design for design in self._designs if design.base == base]
             self._listener.stage(f"{network.name} on {base}: {len(mine):,} designs")
-            found = Search(network, mine, self._spec.objectives, self.perform).run(self._spec.hardware.plans)
+            found = Search(network, mine, self._spec.objectives, self.perform).run(self._spec.hardware.plans, max(self._spec.hardware.replans, self._spec.check.points))
             rows += found.points
             self._searches.append(found.summary)
             self._listener.note(_said(found.summary))
@@ -163,6 +164,13 @@ class _Sweep:
         out = self._folder / "builds" / f"{point['network']}-{Task('check', subject).key[:10]}"
         return Task("check", subject, {"graph": str(network.graph), "out": str(out)})
 
+    def _page(self) -> None:
+        """report.html beside the data base."""
+        from codesign.build.artefacts import write_whole
+        from codesign.report.html.sweep_page import sweep_page
+
+        write_whole(self._folder / PAGE, sweep_page(self._store, self._spec.text))
+
     def _note(self) -> None:
         networks = {
             n.name: {"build": list(n.build), "sha256": n.sha256, "ap50": n.ap50, "macs": n.macs} for n in self._networks.values()
@@ -170,14 +178,7 @@ class _Sweep:
         self._store.note("networks", networks)
         self._store.note("searches", self._searches)
         self._store.note("objectives", list(self._spec.objectives))
-        self._store.note("sweep", {"name": self._spec.name, "seed": self._spec.seed, "file": self._spec.path})
-
-
-def spaced(points: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """At most ``count`` of them, the first and the last among them, evenly apart."""
-    if len(points) <= count or count < 2:
-        return points[:count]
-    return [points[round(i * (len(points) - 1) / (count - 1))] for i in range(count)]
+        self._store.note("sweep", {"name": self._spec.name, "seed": self._spec.seed, "file": self._spec.path, "text": self._spec.text})
 
 
 def _said(summary: dict[str, Any]) -> str:

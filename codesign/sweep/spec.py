@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ MEASURES = {
 GREATER = ("ap50",)  #: of which more is better
 
 _NETWORK = {
-    "model": several(choices.text), "config": several(one_of("a", "b", "c", "d", "e")), "width": several(choices.real(0.05, 4)),
+    "model": several(choices.text), "config": several(one_of("a", "b", "c", "d", "e", "t")), "width": several(choices.real(0.05, 4)),
     "resolution": several(whole(32, 2048)), "operator": several(one_of("plain", "square", "pairs")), "bound": several(whole(0, 7)),
     "weight_bits": several(one_of(4, 8)), "layer_bits": several(choices.text),
 }  # fmt: skip
@@ -36,7 +36,7 @@ _TRAINING = {
 }  # fmt: skip
 _HARDWARE = {
     "boards": several(choices.text), "mhz": several(whole(1, 1000)), **{key: several(whole(1, 1 << 20)) for key in HARDWARE},
-    "plans": whole(8, 100_000), "fill": choices.real(0.1, 1),
+    "plans": whole(8, 100_000), "replans": whole(0, 1000), "fill": choices.real(0.1, 1),
 }  # fmt: skip
 _CHECK = {"points": whole(0, 1000), "synthesis": choices.flag}
 _EXECUTOR = {"kind": one_of("local", "ray"), "workers": whole(1, 4096), "address": choices.text, "gpus": choices.real(0, 64)}
@@ -58,11 +58,12 @@ class Training:
 @dataclass(frozen=True)
 class Hardware:
     """The accelerators. ``axes``: setting -> values, those of boards' accelerators and ``mhz``; ``plans``: how many designs
-    at most are planned in full per network and board; ``fill``: share of a device's resources that a design may take."""
+    at most are planned per network and board, ``replans`` how many of their front once more by every policy; ``fill``: share of a device's resources that a design may take."""
 
     boards: tuple[str, ...] = ("pynq-z2",)
     axes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     plans: int = 64
+    replans: int = 6
     fill: float = 1.0
 
 
@@ -86,7 +87,8 @@ class Executor:
 
 @dataclass(frozen=True)
 class SweepSpec:
-    """A checked sweep file. ``network``: key -> values; ``training`` None: nothing is trained."""
+    """A checked sweep file. ``network``: key -> values; ``training`` None: nothing is trained; ``text``: the file
+    as it was read."""
 
     name: str
     seed: int
@@ -97,6 +99,7 @@ class SweepSpec:
     check: Check
     executor: Executor
     path: str
+    text: str = ""
 
 
 def load_spec(given: str | Path) -> SweepSpec:
@@ -108,12 +111,13 @@ def load_spec(given: str | Path) -> SweepSpec:
             raise UserError(f"unknown sweep {choices.shown(str(given))}; known: {', '.join(known)}; or give the path of a .toml file")
         path = SHIPPED / f"{given}.toml"
     try:
-        return _spec(_read(path), str(given))
+        raw, text = _read(path)
+        return replace(_spec(raw, str(given)), text=text)
     except Bad as error:
         raise UserError(f"{path}: {error}") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> tuple[dict[str, Any], str]:
     try:
         with open(path, "rb") as handle:
             raw = handle.read(MAX_FILE_BYTES + 1)
@@ -122,7 +126,7 @@ def _read(path: Path) -> dict[str, Any]:
     if len(raw) > MAX_FILE_BYTES:
         raise Bad(f"larger than {MAX_FILE_BYTES} bytes: not a sweep file")
     try:
-        return tomllib.loads(raw.decode())
+        return tomllib.loads(raw.decode()), raw.decode()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Bad(f"not valid TOML: {error}") from error
     except ValueError as error:  # Python refuses to convert very long numbers
@@ -164,7 +168,7 @@ def _check_network(network: dict[str, Any], training: Training | None) -> None:
 
 def _hardware(raw: object) -> Hardware:
     found = choices.table("hardware", raw, _HARDWARE)
-    about = {key: found.pop(key) for key in ("boards", "plans", "fill") if key in found}
+    about = {key: found.pop(key) for key in ("boards", "plans", "replans", "fill") if key in found}
     hardware = Hardware(axes=found, **about)
     count = len(hardware.boards)
     for values in found.values():

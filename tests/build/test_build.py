@@ -51,6 +51,17 @@ def test_every_step_ends_with_a_status(built):
     assert all(step.reason for step in built.steps if step.status == "skipped")
 
 
+def test_a_page_for_people_lies_beside_the_report(built):
+    text = (built.folder / "report.html").read_text()
+    for chart in ("detections", "efficiency", "roofline", "timeline", "resources"):
+        assert f'data-chart="{chart}"' in text
+    assert f"codesign build --board pynq-z2 --config b --height 64 --width 64 --out {built.folder}" in text
+    report = json.loads((built.folder / "report.json").read_text())
+    assert report["model"]["sha256"] in text
+    assert f"{report['bit_exact']['values']:,}" in text
+    assert "simulated" in text and "Nothing was measured on hardware" in text
+
+
 def test_report_keeps_its_contract(built):
     report = json.loads((built.folder / "report.json").read_text())
     contract = {
