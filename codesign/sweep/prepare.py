@@ -28,7 +28,7 @@ class Preparation:
 
     def __init__(self, spec: SweepSpec, folder: Path, perform: Perform):
         self._spec, self._folder, self._perform = spec, folder, perform
-        self._data: tuple[Path, str] | None = None
+        self._data: dict[int, tuple[Path, str]] = {}
 
     def networks(self, choices: Sequence[Choice]) -> list[Network]:
         """Of these choices, trained side by side."""
@@ -43,7 +43,7 @@ class Preparation:
     def _trained(self, choices: Sequence[Choice]) -> list[Path | None]:
         training = self._spec.training
         assert training is not None
-        data, pictures = self.data(training.data)
+        data, pictures = self.data(training.data, self._side())
         tasks = [self._training(choice, training, data, pictures) for choice in choices]
         answers = self._perform(tasks)
         refused = next((found["refused"] for found in answers if "refused" in found), None)
@@ -71,15 +71,23 @@ class Preparation:
         subject = {"config": _plain(config.to_json()), "recipe": training.recipe, "data": pictures}
         return Task("train", subject, {"data": str(data), "out": str(self._folder / "networks" / choice.name)}, self._spec.seed)
 
-    def data(self, named: str) -> tuple[Path, str]:
-        """The data folder, digit scenes written where they are meant, and its hash."""
-        if self._data is None:
+    def _side(self) -> int:
+        """The shorter side of the smallest input that is trained: all networks see the same scenes."""
+        from codesign.nn.config import named_config
+
+        given = self._spec.network.get("resolution", (None,))
+        default = min(min(named_config(config).input_size) for config in self._spec.network.get("config", ("b",)))
+        return min(default if side is None else side for side in given)
+
+    def data(self, named: str, side: int) -> tuple[Path, str]:
+        """The data folder, digit scenes for inputs of this side written where they are meant, and its hash."""
+        if side not in self._data:
             from codesign.cli.train import digit_scenes
             from codesign.sweep.accuracy import data_hash
 
-            folder = digit_scenes(DIGITS) if named == "digits" else Path(named)
-            self._data = folder, data_hash(folder)
-        return self._data
+            folder = digit_scenes(DIGITS, side) if named == "digits" else Path(named)
+            self._data[side] = folder, data_hash(folder)
+        return self._data[side]
 
     def _lowered(self, choice: Choice, model: Path | None) -> tuple[Network, bool]:
         """The network, and whether its AP50 can be measured."""
@@ -104,8 +112,11 @@ class Preparation:
         if not networks or "ap50" not in self._spec.objectives:
             return {}
         training = self._spec.training or Training()
-        data, pictures = self.data(training.data)
-        tasks = [Task("score", {"graph": n.sha256, "data": pictures}, {"graph": str(n.graph), "data": str(data)}) for n in networks]
+        tasks = []
+        for network in networks:
+            side = self._side() if self._spec.training is not None else min(load_graph(network.graph, ACC_BITS).input.shape[1:])
+            data, pictures = self.data(training.data, side)
+            tasks.append(Task("score", {"graph": network.sha256, "data": pictures}, {"graph": str(network.graph), "data": str(data)}))
         return {n.sha256: found.get("ap50") for n, found in zip(networks, self._perform(tasks), strict=True)}
 
 

@@ -35,3 +35,9 @@ def test_scratchpad_of_the_shipped_boards():
     # boards/*.toml: 96 of the PYNQ-Z2's block RAMs, 160 of the Ultra96's
     assert spad_blocks(load_board("pynq-z2").accelerator) == 96
     assert spad_blocks(load_board("ultra96-v2").accelerator) == 160
+
+
+@pytest.mark.parametrize("count", ["lut", "ff", "dsp", "bram36"])
+def test_configurations_left_out_of_the_fit_are_within_ten_percent(count):
+    errors = {sample.config: getattr(found, count) / sample.total[count] - 1 for sample, found in left_out()}
+    assert max(map(abs, errors.values())) <= 0.10, errors
