@@ -88,7 +88,7 @@ def test_plain_layers(kind: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
-@settings(QUICK, max_examples=20, derandomize=False)
+@settings(QUICK, max_examples=6, derandomize=False)
 @given(data=st.data())
 def test_more_of_every_kind(data: st.DataObject) -> None:
     kinds = [windows("conv"), windows("depthwise"), windows("max_pool"), deformables("square"), deformables("pairs")]

@@ -66,6 +66,6 @@ def _pointwise(context: Context) -> list[Row]:
         array = layer_resources(json.loads(path.read_text()), ARRAY, context.board.device.family)
     beyond = context.fact("da4ml")["beyond"]
     lut, ff, dsp = (sum(layer[key] for layer in layers) for key in ("lut", "ff", "dsp"))
-    left = f"array, every layer in turn: {array['lut']:,} LUT, {array['ff']:,} FF, {array['dsp']} DSP {YOSYS}"
-    right = f"da4ml, {len(layers)} of {len(layers) + len(beyond)} side by side: {lut:,} LUT, {ff:,} FF, {dsp} DSP {YOSYS}"
+    left = f"array: {array['lut']:,} LUT, {array['ff']:,} FF, {array['dsp']} DSP, Yosys"
+    right = f"da4ml, {len(layers)} of {len(layers) + len(beyond)} layers: {lut:,} LUT, {ff:,} FF, {dsp} DSP, {YOSYS}"
     return [("1x1 convolutions", left, right)]
