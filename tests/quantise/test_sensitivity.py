@@ -160,6 +160,7 @@ def test_commands_from_a_float_file(scenes: Path, float_file: Path, tmp_path: Pa
     assert "--fresh" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_checkpoint_needs_its_network_named(scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     net = quantised(CONFIG)
     path = tmp_path / "checkpoint.safetensors"

@@ -139,7 +139,8 @@ def test_bias_correction_gives_every_layer_the_float_means() -> None:
         correct_biases(quantised(small_config()), images, reference)
 
 
-@pytest.mark.parametrize("options", [PtqOptions(), PtqOptions("percentile", "percentile", bn=True), PtqOptions(bias=False, weights="mse")])
+@pytest.mark.parametrize("options", [PtqOptions(), *(pytest.param(o, marks=pytest.mark.slow) for o in (
+    PtqOptions("percentile", "percentile", bn=True), PtqOptions(bias=False, weights="mse")))])
 def test_eight_bits_follow_float_and_leave_the_source_alone(options: PtqOptions) -> None:
     """Seen behind stage 1: through the whole network, random weights amplify any noise."""
     source = quantised(small_config(operator="plain"))

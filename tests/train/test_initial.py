@@ -109,6 +109,7 @@ def test_the_wrong_width_and_foreign_files_are_refused(imagenet: tuple[_ShuffleN
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_quantised_training_starts_from_a_float_run(tmp_path: Path) -> None:
     write_scenes(tmp_path / "data", train=4, test=2, size=64)
     config = small_config(input_size=(64, 64))

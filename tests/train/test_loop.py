@@ -48,7 +48,7 @@ def tensors(out: Path) -> dict[str, torch.Tensor]:
     return load_file(out / "checkpoint.safetensors")
 
 
-@pytest.mark.parametrize("stops", [(1, 3), (2,), (3,)])
+@pytest.mark.parametrize("stops", [(1, 3), pytest.param((2,), marks=pytest.mark.slow), pytest.param((3,), marks=pytest.mark.slow)])
 def test_a_stopped_run_resumes_exactly(
     scenes: Path, whole: tuple[Path, list[str]], tmp_path: Path, stops: tuple[int, ...]
 ) -> None:

@@ -64,7 +64,7 @@ class _Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("at", [1, 5, 7, 10])
+@pytest.mark.parametrize("at", [5, *(pytest.param(at, marks=pytest.mark.slow) for at in (1, 7, 10))])
 def test_a_run_stopped_before_any_step_resumes_exactly(
     scenes: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
