@@ -186,7 +186,7 @@ async def computes(dut: Any) -> None:
         del tap["plane_stride"]
         tap |= dict(mode=Mode.MAC, deform=0, up=0, z_in=3, z_out=-5, lo=-128, hi=127, w8=number % 2)
         work = depthwise_work(tap, rng, config.lanes)
-        written = execute(work, model.memory[:words].view(np.uint8))
+        written = execute(work, model.memory[:words].view(np.uint8), config.depthwise_requant)
         for address, codes in written.items():
             model.memory[address] = codes.view(np.int8)
         for opcode, engine, fields, beats in (
