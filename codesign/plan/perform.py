@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 
+from codesign.errors import UserError
 from codesign.graph.ir import Add, DeformConv, Graph, Node
 from codesign.plan.buffers import Buffer
 from codesign.plan.emit import Emitter
@@ -121,7 +122,8 @@ class Performer:
     def _targets(self, tensor: str, key: tuple) -> dict[int, Buffer]:
         """As `_buffers`, for a tensor to be written: every plane has a place."""
         found = self._buffers(tensor, key)
-        assert len(found) == len(self._layout.views[tensor].planes), tensor
+        if len(found) != len(self._layout.views[tensor].planes):  # another policy keeps its maps elsewhere
+            raise UserError(f"tensor {tensor}: this plan has no place for all its planes; enlarge the scratchpad (spad_words)")
         return found
 
     def _inputs(self, name: str, step: Compute) -> tuple[View, dict[int, Buffer]]:
