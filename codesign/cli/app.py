@@ -26,6 +26,7 @@ from codesign.cli import (
     download,
     eval,
     export,
+    fuzz,
     package,
     ptq,
     report,
@@ -81,6 +82,7 @@ app.command("check")(check.check_command)
 app.command("export")(export.export_command)
 app.command("digits")(digits.digits_command)
 app.command("disasm")(disasm.disasm_command)
+app.command("fuzz")(fuzz.fuzz_command)
 app.command("selftest")(selftest.selftest_command)
 app.command("doctor")(doctor.doctor_command)
 app.command("download")(download.download_command)

@@ -60,7 +60,7 @@ def random_layer_graph(
     rng = np.random.default_rng(rng) if isinstance(rng, int) else rng
     cin = input_channels or int(rng.integers(1, channels + 1))
     height, width = (int(v) for v in rng.integers(1, side + 1, 2))
-    fuzz = _Fuzz(_codes(rng, (cin, height, width)), rng, channels, even_kernels)
+    fuzz = LayerFuzz(codes_of(rng, (cin, height, width)), rng, channels, even_kernels)
     x = "image"
     for step in range(int(rng.integers(1, 4))):
         x = getattr(fuzz, str(rng.choice(list(operators))))(f"n{step}", x)
@@ -74,10 +74,10 @@ def random_layer_graph(
 def random_codes(graph: Graph, rng: np.random.Generator | int) -> np.ndarray:
     """Input codes int8 for ``graph``: uniform, smooth or at the extremes."""
     rng = np.random.default_rng(rng) if isinstance(rng, int) else rng
-    return _codes(rng, tuple(graph.input.shape))
+    return codes_of(rng, tuple(graph.input.shape))
 
 
-def _codes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def codes_of(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     kind = rng.integers(0, 4)
     if kind == 0:
         return rng.choice(np.array([-128, -1, 0, 127], dtype=np.int8), shape)
@@ -86,7 +86,7 @@ def _codes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.integers(-128, 128, shape, dtype=np.int8)
 
 
-class _Fuzz(Calibrator):
+class LayerFuzz(Calibrator):
     """A calibrator whose methods, one per operator, append ``name`` after tensor ``x`` and return the output."""
 
     def __init__(self, codes: np.ndarray, rng: np.random.Generator, channels: int, even_kernels: bool) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from codesign.boards import Dram, load_board
+from codesign.fuzz.machines import CONFIG, library
 from codesign.golden import image_codes
 from codesign.lower.random_layers import OPERATORS, random_layer_graph
 from codesign.lower.random_net import calibration_image, random_graph
@@ -16,7 +17,6 @@ from codesign.program.config import AcceleratorConfig
 from codesign.program.isa import Engine, Mode, Opcode
 from codesign.program.program import Program
 from codesign.verify import run_frame
-from codesign.verify.fuzz import CONFIG, library
 
 DRAM = load_board("pynq-z2").dram
 TAPS = Gather(

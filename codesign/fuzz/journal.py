@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The results of a campaign, a line a case in one file, which an interrupted campaign goes on with."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codesign.build.artefacts import write_whole
+from codesign.errors import UserError
+from codesign.fuzz.case import Case
+from codesign.fuzz.coverage import Coverage
+from codesign.fuzz.trial import EQUAL, REFUSED, Outcome
+
+SCHEMA = 1
+MAX_BYTES = 1 << 30
+
+
+@dataclass
+class Totals:
+    """Sums over the cases of a kind."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    nodes: int = 0
+    values: int = 0
+    cycles: int = 0
+    seconds: float = 0.0
+    machines: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def compared(self) -> int:
+        """Cases that the planner took."""
+        return sum(self.statuses.values()) - self.statuses[REFUSED]
+
+
+class Journal:
+    """``path`` need not exist. ``sources`` is a digest of what decides a result: lines of another are not mixed in.
+
+    Raises `UserError` where the file is another campaign's, or none.
+    """
+
+    def __init__(self, path: Path, sources: str):
+        self.path = path
+        self.totals: dict[str, Totals] = {}
+        self.coverage = Coverage()
+        self.failures: list[dict[str, Any]] = []
+        self.done: set[tuple[str, int]] = set()
+        try:
+            self._open(sources)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+            raise UserError(f"{path} is no journal of `codesign fuzz`: {error}; name another file") from error
+
+    def _open(self, sources: str) -> None:
+        if self.path.exists() and self.path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{self.path} has more than {MAX_BYTES} bytes; name another file")
+        raw = self.path.read_bytes() if self.path.exists() else b""
+        whole = raw[: raw.rfind(b"\n") + 1]  # a line that was being written when the campaign was killed
+        if raw and not whole:
+            raise ValueError("no first line")
+        for number, line in enumerate(whole.splitlines()):
+            entry = json.loads(line)
+            if number == 0:
+                self._check(entry, sources)
+            else:
+                self._take(entry)
+        if raw != whole:
+            os.truncate(self.path, len(whole))
+        if not whole:
+            write_whole(self.path, _line({"schema": SCHEMA, "sources": sources}))
+
+    def _check(self, head: dict[str, Any], sources: str) -> None:
+        if head["schema"] != SCHEMA:
+            raise ValueError(f"schema {head['schema']}")
+        if head["sources"] != sources:
+            raise UserError(f"{self.path} holds results of other sources than these; name another file with --journal")
+
+    def _take(self, entry: dict[str, Any]) -> None:
+        kind, seed = str(entry["kind"]), int(entry["seed"])
+        self.done.add((kind, seed))
+        totals = self.totals.setdefault(kind, Totals())
+        totals.statuses[entry["status"]] += 1
+        totals.machines[int(entry["machine"])] += entry["status"] != REFUSED
+        for name in ("nodes", "values", "cycles"):
+            setattr(totals, name, getattr(totals, name) + int(entry[name]))
+        totals.seconds += float(entry["seconds"])
+        if entry["status"] == EQUAL:
+            self.coverage.merge(entry["seen"])
+        elif entry["status"] != REFUSED:
+            self.failures.append(entry)
+
+    def add(self, case: Case, machine: int, outcome: Outcome) -> None:
+        """Keep a case on machine number ``machine``; it is on disk when this returns."""
+        entry: dict[str, Any] = {
+            "kind": case.kind, "seed": case.seed, "machine": machine, "status": outcome.status, "nodes": outcome.nodes,
+            "values": outcome.values, "cycles": outcome.cycles, "seconds": round(outcome.seconds, 4),
+        }  # fmt: skip
+        if outcome.problem:
+            entry["problem"] = outcome.problem
+        if outcome.status == EQUAL:
+            entry["seen"] = self.coverage.new(outcome.seen)
+        self._take(entry)
+        with self.path.open("ab") as file:
+            file.write(_line(entry))
+
+    def compared(self, kind: str) -> int:
+        """Cases of a kind that were compared."""
+        return self.totals[kind].compared if kind in self.totals else 0
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
