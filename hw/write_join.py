@@ -16,7 +16,7 @@ class WriteJoin(wiring.Component):
     """Lets ``clients`` take turns at one port of the scratchpad, whose banks need a wide multiplexer per port.
 
     No latency; one write a cycle for all together: a depthwise unit writes every eighth cycle at most, the load
-    engine every fourth. A client that has its turn keeps it until it is served, so none starves.
+    engine every fourth. The turn passes on only when a client is served, so none starves.
 
     Parameters: ``config``, ``clients``.
     Members: ``i``, a port per client; ``o``; ``error``, of the scratchpad for ``o``, and ``errors``, whose it was.
