@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 
@@ -27,15 +28,16 @@ def verilog(config: AcceleratorConfig, monitors: bool = False, layout: Multiplie
     The form to simulate ends with `twin_lines`.
     """
     text = short_clears(backend.convert(Accelerator(config, monitors, layout), name=TOP, emit_src=False))
-    return text if layout is not None else text + twin_lines(config)
+    return text if layout is not None else text + twin_lines(config, text)
 
 
-def twin_lines(config: AcceleratorConfig) -> str:
-    """Comments that tell a simulator which modules it may replace by cycle-exact twins, with their timing."""
+def twin_lines(config: AcceleratorConfig, text: str) -> str:
+    """Comments for the end of ``text`` that tell a simulator which modules it may replace by cycle-exact twins, with their
+    timing, and by a checksum of ``text`` that they hold for nothing else: edited Verilog is simulated as it stands."""
     stages = ("BIAS_AT", "SHIFT_AT", "OFFSET_AT", "LATENCY")
     lane = {name.lower(): getattr(Requantiser, name) for name in stages}
     array = {"lanes": config.lanes, "outputs": config.array_out, "latency": DotArray.LATENCY}
-    return "".join(
+    return f"// twins of sha256 {hashlib.sha256(text.encode()).hexdigest()}\n" + "".join(
         f"// twin {name} {' '.join(f'{key}={value}' for key, value in fields.items())}\n"
         for name, fields in (("dot_array", array), ("requantiser", lane))
     )

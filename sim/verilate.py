@@ -18,7 +18,7 @@ from codesign.errors import UserError
 from codesign.program.config import AcceleratorConfig
 from sim import pins, toolchain
 from sim.bench import locked
-from sim.twin import simulated
+from sim.twin import edited, simulated
 
 HERE = Path(__file__).resolve().parent
 SOURCES = ("harness.cpp", "dram.hpp", "monitor.hpp", "twin/array.hpp")
@@ -49,7 +49,10 @@ def build(
     Built only if ``out_dir`` does not hold it yet; an interrupted build leaves nothing that looks finished.
     Raises `UserError` with the path of the compiler's output when it fails.
     """
-    text = simulated(verilog.read_text() if isinstance(verilog, Path) else verilog)
+    given = verilog.read_text() if isinstance(verilog, Path) else verilog
+    if edited(given):
+        log("simulator: the Verilog was edited; it is simulated as it stands, which is slower")
+    text = simulated(given)
     base = Path(out_dir).resolve() if out_dir else toolchain.cache_directory() / "frames"
     tools = toolchain.find()
     header, text = pins.header(text, config), pins.wrapped(text)

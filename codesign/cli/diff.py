@@ -114,7 +114,7 @@ def _inputs(context: Context, image: Path | None, limit: int | None) -> Iterator
 def _one(
     context: Context, observer: Observer, name: str, codes: np.ndarray, out: Path, waves: bool, strict: bool
 ) -> dict[str, Any]:
-    from codesign.diff.finding import Finding, check_layers
+    from codesign.diff.finding import Finding, check_layers, clearest
     from codesign.diff.picture import heat_map
     from codesign.diff.text import document, lines
 
@@ -132,15 +132,19 @@ def _one(
     say(f"{observer.name}, {name}:")
     for line in lines(finding):
         say(line)
-    also = [check.node.name for check in checks if check is not wrong and _differs(check, observer.exact or strict)]
+    later = [check for check in checks if check is not wrong and _differs(check, observer.exact or strict)]
+    also = [check.node.name for check in later]
     say(f"  {len(also)} later layers go wrong by themselves" + (f": {', '.join(also[:6])}" if also else ""))
+    plain = None if finding.explanation is not None else clearest(later)
+    if plain is not None:
+        say(f"  perhaps the same fault, in layer {plain.check.node.name}: {plain.explanation}")
     out.mkdir(parents=True, exist_ok=True)
     picture = out / f"{observer.name}.png"
     heat_map(picture, f"{observer.name} against the contract, {name}", codes, checks, finding)
     say(f"  where values differ: {picture}")
     wave = _wave(context, seen, finding, codes, out / f"{observer.name}.vcd") if waves else None
     return {"on": observer.name, "input": name, "layers": len(checks), "values": values, "first": document(finding),
-            "also": also, "picture": str(picture), "waveform": wave}  # fmt: skip
+            "also": also, "elsewhere": document(plain) if plain else None, "picture": str(picture), "waveform": wave}  # fmt: skip
 
 
 def _differs(check: LayerCheck, exact: bool) -> bool:

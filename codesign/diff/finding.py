@@ -10,7 +10,7 @@ import numpy as np
 
 from codesign.diff.affine import affine
 from codesign.diff.operands import MISSING, Operands, operands
-from codesign.diff.rules import SAMPLES, Explanation, Guess, explain, last_steps, misplaced, sums
+from codesign.diff.rules import SAMPLES, Explanation, Guess, addresses, explain, last_steps, misplaced, sums
 from codesign.golden import run_node
 from codesign.graph.ir import Conv, DeformConv, Graph, Node
 
@@ -108,9 +108,17 @@ def _guesses(check: LayerCheck, channel: int, ys: np.ndarray, xs: np.ndarray) ->
         yield from last_steps(last, taken.sums)
         if isinstance(node, Conv | DeformConv):
             yield from sums(last, taken, node.weight_bits)
+            yield from addresses(last, taken, check.inputs[0], check.zero_points[0])
     if isinstance(node, DeformConv):
         plain = [check.inputs[0], np.full_like(check.inputs[1], 1 if node.form == "square" else 0)]
         still = operands(node, plain, check.zero_points, channel, ys, xs)
         if still is not None and last is not None:
             yield "distances ignored: taps as of a plain kernel", last.codes(still.sums)
     yield from misplaced(check.want, channel, ys, xs)
+
+
+def clearest(checks: list[LayerCheck]) -> Finding | None:
+    """Of layers that are wrong by themselves, the first whose difference one rule explains fully: one fault often shows in
+    many layers, and a layer whose input is stored in a special way (the stem) hides the rule."""
+    found = (Finding.of(check) for check in checks if check.differing)
+    return next((one for one in found if one.explanation is not None and one.explanation.certain), None)

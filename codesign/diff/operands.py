@@ -79,6 +79,11 @@ def _deform(node: DeformConv, inputs: list[np.ndarray], zero: int, channel: int,
     return _gathered(weight, inputs[0], zero, np.full(kh * kw, channel), y, x, taps)
 
 
+def moved(taken: Operands, data: np.ndarray, zero: int, rows: int, columns: int) -> Operands:
+    """The operands had every tap read ``rows`` below and ``columns`` to the right of its place in ``data`` (C, H, W)."""
+    return _gathered(taken.weights, data, zero, taken.channel, taken.y + rows, taken.x + columns, taken.tap)
+
+
 def _gathered(
     weights: np.ndarray, data: np.ndarray, zero: int, channel: np.ndarray, y: np.ndarray, x: np.ndarray, taps: np.ndarray
 ) -> Operands:

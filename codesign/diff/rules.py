@@ -11,9 +11,10 @@ import numpy as np
 
 from codesign.diff import affine as forms
 from codesign.diff.affine import Affine
-from codesign.diff.operands import Operands
+from codesign.diff.operands import Operands, moved
 
 SAMPLES = 512  # differing values looked at, and as many that agree
+NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, -1))  # rows, columns
 Guess = tuple[str, np.ndarray]
 
 
@@ -97,6 +98,13 @@ def sums(last: Affine, taken: Operands, bits: int) -> Iterator[Guess]:
             yield f"weight {other} instead of {weight} ({place}; bit {bit})", last.codes(acc + (other - weight) * taken.codes[k])
 
 
+def addresses(last: Affine, taken: Operands, data: np.ndarray, zero: int) -> Iterator[Guess]:
+    """Every tap reads beside its place in ``data`` (C, H, W) with zero point ``zero``."""
+    for rows, columns in NEIGHBOURS:
+        beside = moved(taken, data, zero, rows, columns)
+        yield f"taps read {rows:+d} rows, {columns:+d} columns away", last.codes(beside.sums)
+
+
 def _wrapped(value: np.ndarray, bits: int) -> np.ndarray:
     half = 1 << (bits - 1)
     return ((value.astype(np.int64) + half) & ((1 << bits) - 1)) - half
@@ -105,7 +113,7 @@ def _wrapped(value: np.ndarray, bits: int) -> np.ndarray:
 def misplaced(want: np.ndarray, channel: int, ys: np.ndarray, xs: np.ndarray) -> Iterator[Guess]:
     """The right value of another place: of a neighbour, another row, another channel. ``want`` (C, H, W)."""
     channels, height, width = want.shape
-    for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, -1), *((r, 0) for r in (-2, 2, -4, 4, -8, 8, -16, 16))):
+    for dy, dx in (*NEIGHBOURS, *((r, 0) for r in (-2, 2, -4, 4, -8, 8, -16, 16))):
         y, x = (ys + dy).clip(0, height - 1), (xs + dx).clip(0, width - 1)
         yield f"the value of the place {dy:+d} rows, {dx:+d} columns away", want[channel, y, x]
     for other in range(channels):

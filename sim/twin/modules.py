@@ -3,8 +3,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
+
+_SUM = re.compile(r"^// twins of sha256 ([0-9a-f]{64})\n(?:// twin .*\n)+\Z", re.M)
+
+
+def asks(verilog: str) -> bool:
+    """Whether there is any request for twins."""
+    return re.search(r"^// twin", verilog, re.M) is not None
+
+
+def unedited(verilog: str) -> bool:
+    """Whether the text ends with its request for twins, and is what the request was made for."""
+    found = _SUM.search(verilog)
+    return found is not None and hashlib.sha256(verilog[: found.start()].encode()).hexdigest() == found[1]
 
 
 def wanted(verilog: str, name: str) -> dict[str, int] | None:

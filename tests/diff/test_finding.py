@@ -113,6 +113,22 @@ def test_distances_ignored(net):
     assert found.explanation.certain and "distances ignored" in found.explanation.rule
 
 
+@pytest.mark.parametrize("name", [DEPTHWISE, "decoder2.depthwise"])
+def test_taps_read_a_column_away(net, name):
+    def beside(node):
+        def compute(inputs, zeros):
+            data = inputs[0].copy()
+            data[:, :, :-1], data[:, :, -1] = inputs[0][:, :, 1:], zeros[0]
+            return run_node(node, [data, *inputs[1:]], zeros)
+
+        return compute
+
+    found = first(net, planted(net, name, beside))
+    assert found.check.node.name == name
+    assert found.explanation.rule == "taps read +0 rows, +1 columns away"
+    assert 100 * found.explanation.explained >= 80 * found.explanation.differing  # padding on the left moves too
+
+
 def test_channels_swapped_by_a_view(net):
     graph, _, values = net
     shuffle = next(node for node in graph.nodes if type(node).__name__ == "Shuffle")

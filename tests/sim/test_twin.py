@@ -22,6 +22,7 @@ from hw.generate import twin_lines
 from hw.generate import verilog as accelerator
 from hw.multipliers import Multipliers
 from hw.requantise import Requantiser
+from sim.twin import edited as is_edited
 from sim.twin import memory, simulated
 from tests.hw.test_array import stimulus
 from tests.hw.test_top import SMALL
@@ -34,11 +35,23 @@ def text(component: Elaboratable, name: str) -> str:
     return verilog.convert(component, name=name, emit_src=False)
 
 
+def asking(form: str, config: AcceleratorConfig | None = None) -> str:
+    return form + twin_lines(config or AcceleratorConfig(), form)
+
+
+def test_edited_verilog_is_simulated_as_it_stands() -> None:
+    lane = asking(text(Requantiser(21, skewed=True), "pointwise.bank.lane0"))
+    assert "rounded0" in simulated(lane)
+    edited = lane.replace("odd ? near[1] : near[0]", "1'h0")
+    assert edited != lane and is_edited(edited) and not is_edited(lane)
+    assert simulated(edited) == edited
+    assert simulated(lane + "module more; endmodule\n") == lane + "module more; endmodule\n"
+
+
 @pytest.mark.parametrize(("lanes", "outputs", "quads"), [(32, 16, 40), (16, 8, 0), (32, 32, 128)])
 def test_array(lanes: int, outputs: int, quads: int, tmp_path: Path) -> None:
     synthesised, twin = "synthesised.pointwise.array", "twin.pointwise.array"
-    asked = twin_lines(AcceleratorConfig(lanes=lanes, array_out=outputs))
-    replaced = simulated(text(DotArray(lanes, outputs), twin) + asked)
+    replaced = simulated(asking(text(DotArray(lanes, outputs), twin), AcceleratorConfig(lanes=lanes, array_out=outputs)))
     assert "twin_array_clock" in replaced
     rng = random.Random(SEED + lanes + outputs)
     parts = [stimulus(rng, lanes, outputs) for _ in range(6)]
@@ -94,8 +107,9 @@ def skewed(given: list[dict[str, int]], acc_bits: int) -> list[dict[str, int]]:
 def test_requantiser(acc_bits: int, tmp_path: Path) -> None:
     synthesised, twin = "synthesised.bank.lane0", "twin.bank.lane0"
     lane = Requantiser(acc_bits, skewed=True)
-    replaced = simulated(text(lane, twin) + twin_lines(AcceleratorConfig()))
-    assert replaced != text(lane, twin) + twin_lines(AcceleratorConfig())
+    asked = asking(text(lane, twin))
+    replaced = simulated(asked)
+    assert replaced != asked
     rng = random.Random(SEED + acc_bits)
     given = [values(rng, acc_bits) for _ in range(20_000)]
     for unread in given[10::97]:  # what a lane without a channel may hold
@@ -113,7 +127,7 @@ def test_requantiser(acc_bits: int, tmp_path: Path) -> None:
 def test_requantiser_of_sums(tmp_path: Path) -> None:
     """As `test_requantiser`, with sums that go on or are held at random: of small values, as two addends are."""
     synthesised, twin = "synthesised.serialiser.lane0", "twin.serialiser.lane0"
-    replaced = simulated(text(Requantiser(21, skewed=True, sums=True), twin) + twin_lines(AcceleratorConfig()))
+    replaced = simulated(asking(text(Requantiser(21, skewed=True, sums=True), twin)))
     assert "if (!hold) total <= product + (add ? total : bias_wide);" in replaced
     rng = random.Random(SEED)
     given = [values(rng, 21) | {"add": 0, "hold": int(rng.random() < 0.2)} for _ in range(5_000)]
