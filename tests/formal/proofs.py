@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from codesign.program.config import AcceleratorConfig
-from tests.formal import arbiters, axi, harness, register_file
+from tests.formal import arbiters, axi, harness, register_file, requantiser
 from tests.formal.prover import prove
 from tests.formal.seeds import original, seeded
 
@@ -177,6 +177,27 @@ PROOFS: dict[str, Proof] = {
             "reads on while one waits": ("axi.arready.eq(~wanted & ~axi.rvalid)", "axi.arready.eq(~wanted)"),
             "one counter too few": ("Register.COUNTERS + 256)", "Register.COUNTERS + 252)"),
         },
+        slow=True,
+    ),
+    "requantiser's sum": Proof(
+        "hw.requantise",
+        requantiser.MultipliesAndAdds, requantiser.up_to_the_sum,
+        "bmc", 5,
+        {"drops the product's top bit": ("product.eq(self.acc * self.multiplier)", "product.eq((self.acc * self.multiplier)[:47])")},
+        complete="two registers without feedback",
+    ),
+    "requantiser": Proof(
+        "hw.requantise",
+        requantiser.RoundsAndClamps, requantiser.behind_the_sum,
+        "bmc", 6,
+        {
+            "rounds half up": ("up.eq(half & (floor[0] | rest))", "up.eq(half)"),
+            "forgets what the coarse shift dropped": ("rest.eq(low | odd & near[0])", "rest.eq(odd & near[0])"),
+            "saturates a bit late": ("far.eq(beyond.any() & ~beyond.all())", "far.eq(beyond[1:].any() & ~beyond[1:].all())"),
+            "clamps by the wrong end": ("under, over = Mux(out, negative", "under, over = Mux(out, ~negative"),
+        },
+        complete="three registers without feedback",
+        bug_depth=6,
         slow=True,
     ),
 }  # fmt: skip
