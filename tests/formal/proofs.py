@@ -11,6 +11,7 @@ from typing import Any
 
 from codesign.program.config import AcceleratorConfig
 from tests.formal import arbiters, axi, harness, register_file, requantiser
+from tests.formal.exhaustive import Residency
 from tests.formal.prover import prove
 from tests.formal.seeds import original, seeded
 
@@ -57,7 +58,7 @@ class Proof:
         return " ".join(str(self.harness.__doc__).split())
 
 
-PROOFS: dict[str, Proof] = {
+PROOFS: dict[str, Proof | Residency] = {
     "queue": Proof(
         "hw.queue",
         harness.QueueKeepsOrder, lambda hw: hw.InstructionQueue(2, DEPTH),
@@ -200,4 +201,6 @@ PROOFS: dict[str, Proof] = {
         bug_depth=6,
         slow=True,
     ),
+    "resident rows, some": Residency(range(9, 10), range(2, 4)),
+    "resident rows": Residency(range(1, 17), range(1, 8), slow=True),
 }  # fmt: skip

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import itertools
+import sys
 import types
 
 _number = itertools.count()
@@ -22,5 +23,6 @@ def seeded(module: str, old: str, new: str) -> types.ModuleType:
         raise ValueError(f"{module} has {old!r} {text.count(old)} times, not once")
     broken = types.ModuleType(f"{module}_seeded{next(_number)}")
     broken.__file__ = f"<{module}, seeded>"
+    sys.modules[broken.__name__] = broken  # where dataclasses look for their names
     exec(compile(text.replace(old, new), broken.__file__, "exec", dont_inherit=True), broken.__dict__)
     return broken
