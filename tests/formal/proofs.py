@@ -202,5 +202,5 @@ PROOFS: dict[str, Proof | Residency] = {
         slow=True,
     ),
     "resident rows, some": Residency(range(9, 10), range(2, 4)),
-    "resident rows": Residency(range(1, 17), range(1, 8), slow=True),
+    "resident rows": Residency(range(1, 13), range(1, 8), slow=True),
 }  # fmt: skip
