@@ -16,11 +16,12 @@ HEAVY = TORCH | {"amaranth", "hls4ml", "onnx", "qonnx", "sklearn", "scipy", "coc
 #: part -> packages of ours it may import, beside itself
 OURS: dict[str, tuple[str, ...]] = {
     "codesign.errors": (),
+    "codesign.bounded": ("codesign.errors",),
     "codesign.numeric": ("codesign.errors",),
-    "codesign.graph": ("codesign.errors", "codesign.numeric"),
+    "codesign.graph": ("codesign.errors", "codesign.bounded", "codesign.numeric"),
     "codesign.golden": ("codesign.errors", "codesign.numeric", "codesign.graph"),
     "codesign.program": ("codesign.errors", "codesign.numeric"),
-    "codesign.boards": ("codesign.errors", "codesign.program"),
+    "codesign.boards": ("codesign.errors", "codesign.bounded", "codesign.program"),
     "codesign.plan": ("codesign.errors", "codesign.numeric", "codesign.graph", "codesign.program", "codesign.boards"),
     "codesign.decode": ("codesign.errors", "codesign.numeric"),
     "codesign.runtime": (
@@ -30,14 +31,14 @@ OURS: dict[str, tuple[str, ...]] = {
         "codesign.errors", "codesign.numeric", "codesign.graph", "codesign.golden", "codesign.program",
         "codesign.plan", "codesign.boards", "codesign.runtime", "codesign.lower", "sim", "hw",
     ),
-    "codesign.data": ("codesign.errors",),
+    "codesign.data": ("codesign.errors", "codesign.bounded"),
     "codesign.evaluate": ("codesign.errors", "codesign.decode"),
-    "codesign.nn": ("codesign.errors", "codesign.numeric"),
+    "codesign.nn": ("codesign.errors", "codesign.bounded", "codesign.numeric"),
     "codesign.train": (
-        "codesign.errors", "codesign.data", "codesign.nn", "codesign.decode", "codesign.evaluate", "codesign.numeric",
+        "codesign.errors", "codesign.bounded", "codesign.data", "codesign.nn", "codesign.decode", "codesign.evaluate", "codesign.numeric",
     ),
     "codesign.quantise": (
-        "codesign.errors", "codesign.data", "codesign.nn", "codesign.decode", "codesign.evaluate", "codesign.train",
+        "codesign.errors", "codesign.bounded", "codesign.data", "codesign.nn", "codesign.decode", "codesign.evaluate", "codesign.train",
     ),
     "codesign.lower": (
         "codesign.errors", "codesign.numeric", "codesign.graph", "codesign.golden", "codesign.nn",

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from codesign.bench.float_time import runtime_version
 from codesign.bench.measurement import Row
 from codesign.boards import Board
+from codesign.bounded import read_json
 from codesign.build.artefacts import file_hash, json_text, source_hash, text_hash, write_whole
 from codesign.build.options import BuildOptions
+from codesign.errors import UserError
 
 SOURCES = ("codesign/bench", "codesign/golden", "codesign/graph", "codesign/lower", "codesign/nn", "codesign/numeric.py",
            "codesign/plan", "codesign/program", "codesign/verify", "hw", "sim")  # fmt: skip
@@ -27,12 +28,12 @@ class RowStore:
     def get(self, options: BuildOptions) -> Row | None:
         """The finished row; None if there is none that still holds, or it cannot be read."""
         try:
-            document = json.loads(self._path(options).read_text())
+            document = read_json(self._path(options))
             if document["key"] != self._key(options):
                 return None
             row = Row(**document["row"])
             return replace(row, input=(int(row.input[0]), int(row.input[1])), kept=True)
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
+        except (UserError, ValueError, KeyError, TypeError, IndexError):
             return None
 
     def put(self, options: BuildOptions, row: Row) -> None:

@@ -122,13 +122,13 @@ def _read(path: Path) -> dict[str, Any]:
         with open(path, "rb") as handle:
             raw = handle.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise _Bad(f"cannot be read: {error.strerror}") from error
+        raise _Bad(f"cannot be read: {error.strerror}; give the path of a board's .toml file") from error
     if len(raw) > MAX_FILE_BYTES:
-        raise _Bad(f"larger than {MAX_FILE_BYTES} bytes: not a board file")
+        raise _Bad(f"larger than {MAX_FILE_BYTES} bytes: not a board file; give the path of one")
     try:
         return tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _Bad(f"not valid TOML: {error}") from error
+        raise _Bad(f"not valid TOML: {error}; correct the file") from error
     except ValueError as error:  # Python refuses to convert very long numbers
         raise _Bad(f"not valid TOML: a number of more than {sys.get_int_max_str_digits()} digits; shorten it") from error
 

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from codesign.boards import load_board
+from codesign.bounded import read_json
 from codesign.build.artefacts import opened
 from codesign.build.options import BuildOptions
 from codesign.build.record import Records
@@ -60,7 +60,7 @@ def _before(steps: Sequence[Step], records: Records, skipped: dict[str, str]) ->
 def _skipped(folder: Path) -> dict[str, str]:
     """Reasons of the steps that were skipped, which only the report holds."""
     try:
-        rows: list[dict[str, Any]] = json.loads((folder / REPORT).read_text())["steps"]
+        rows: list[dict[str, Any]] = read_json(folder / REPORT)["steps"]
         return {str(row["name"]): str(row["reason"]) for row in rows if row["status"] == SKIPPED}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, ValueError, KeyError, TypeError):
         return {}

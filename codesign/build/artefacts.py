@@ -10,24 +10,25 @@ import json
 import math
 import os
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from codesign.bounded import BROKEN_ARCHIVE, shown_size
 from codesign.errors import UserError
 
+MOST_HASHED = 2 << 30  #: bytes
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
-_DAMAGED = (
-    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, RecursionError,
-    NotImplementedError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+_DAMAGED = (*BROKEN_ARCHIVE, IndexError, AttributeError, RecursionError, ZeroDivisionError)
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content; empty for a file that is not there."""
+    """SHA-256 of a file's content; empty for a file that is not there. Raises UserError for what is no plain file."""
     digest = hashlib.sha256()
+    if not os.path.lexists(path):
+        return ""
+    if not path.is_file() or path.stat().st_size > MOST_HASHED:
+        raise UserError(f"{path}: no plain file of at most {shown_size(MOST_HASHED)}; restore or remove it")
     try:
         with open(path, "rb") as handle:
             while block := handle.read(1 << 20):

@@ -7,7 +7,6 @@ package's code, so that what is found there is what would be computed again.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from codesign.bounded import read_json
 from codesign.build.artefacts import file_hash, json_text, opened, source_hash, text_hash, write_whole
 from codesign.build.children import Child
 from codesign.build.step import GRAPH, PROGRAM, Context
@@ -81,7 +81,7 @@ class FramePool:
             if file.exists():
                 try:
                     _read(file)
-                except (OSError, ValueError, KeyError, TypeError):
+                except (UserError, ValueError, KeyError, TypeError):
                     file.unlink()
         for partial in self.folder.glob(".*.json.*"):  # of a worker that was killed
             partial.unlink(missing_ok=True)
@@ -130,7 +130,7 @@ def write_result(path: Path, result: FrameResult) -> None:
 
 
 def _read(path: Path) -> FrameResult:
-    document: dict[str, Any] = json.loads(path.read_text())
+    document: dict[str, Any] = read_json(path)
     for on in ("rtl", "golden"):
         found = document[on]
         document[on] = Detections(

@@ -41,7 +41,8 @@ def read_array(path: Path, graph: Graph) -> np.ndarray:
     """Codes int8 (C, H, W) of a NumPy file: int8 codes, uint8 codes (less 128), or reals, which the input's scale and zero point
     quantise. Raises UserError, one line."""
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a header that lies about its size is an error
+        with np.errstate(over="ignore"):  # mapped: a header that lies about its size is an error
+            values = np.load(path, mmap_mode="r", allow_pickle=False)
         kind, shape = values.dtype, values.shape
     except (OSError, ValueError, EOFError, SyntaxError, AttributeError, TypeError, OverflowError, MemoryError) as error:
         reason = " ".join(str(error).split())[:120]

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from codesign.bounded import read_json
 from codesign.build.artefacts import json_text, write_whole
+from codesign.errors import UserError
 
 SCHEMA = 1
 
@@ -52,18 +53,18 @@ class Records:
 
 def _read(path: Path) -> dict[str, StepRecord]:
     try:
-        document = json.loads(path.read_text())
+        document = read_json(path)
         if document["schema"] != SCHEMA:
             return {}
         return {name: _record(record) for name, record in document["steps"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (UserError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
 def _about(path: Path) -> dict[str, str]:
     try:
-        return {str(key): str(value) for key, value in json.loads(path.read_text())["about"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {str(key): str(value) for key, value in read_json(path)["about"].items()}
+    except (UserError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 

@@ -84,7 +84,7 @@ def build(
         try:
             return runner.run(until)
         except BaseException:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, UserError):
                 runner.withdraw_report()
             raise
         finally:
@@ -129,7 +129,11 @@ class Runner:
         for step in self._steps:
             if REPORT in step.outputs:
                 self._keep_edits(step)
-        self._context.path(REPORT).unlink(missing_ok=True)
+        path = self._context.path(REPORT)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be replaced ({error.strerror}); remove it") from None
 
     def _start(self, step: Step) -> None:
         if not self._unchanged(step, self._inputs(step)):

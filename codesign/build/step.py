@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from codesign.boards import Board
+from codesign.bounded import MIB, opened_arrays, read_bytes
 from codesign.build.artefacts import file_hash, readable
 from codesign.build.options import BuildOptions
 from codesign.graph.files import load_graph
@@ -27,6 +28,8 @@ FRAME, RESOURCES, REPORT = "simulation.json", "resources.json", "report.json"
 PAGE = "report.html"
 
 VERIFIED, DONE, SKIPPED, FAILED = "verified", "done", "skipped", "failed"
+
+MOST_JSON = 32 * MIB  #: of an artefact
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Context:
 
     def json(self, name: str) -> Any:
         with readable(self.path(name)):
-            return json.loads(self.path(name).read_text())
+            return json.loads(read_bytes(self.path(name), MOST_JSON))
 
     @cached_property
     def graph(self) -> Graph:
@@ -83,11 +86,11 @@ class Context:
     def golden(self) -> dict[str, np.ndarray]:
         path = self.path(GOLDEN)
         with readable(path):
-            with np.load(path, allow_pickle=False) as arrays:
-                values = {name: arrays[name] for name in arrays.files}
-            for name, tensor in self.graph.tensors.items():
-                if values[name].shape != tuple(tensor.shape) or values[name].dtype != np.int8:
-                    raise ValueError(f"{name} is not int8 {tuple(tensor.shape)}")
+            with opened_arrays(path) as arrays:
+                values = {name: arrays.read(name, tensor.shape) for name, tensor in self.graph.tensors.items()}
+            wrong = next((name for name, array in values.items() if array.dtype != np.int8), None)
+            if wrong is not None:
+                raise ValueError(f"{wrong} is {values[wrong].dtype}, not int8")
             return values
 
 

@@ -15,11 +15,12 @@ def disasm_command(
 ) -> None:
     """Print one line per instruction."""
     from codesign.boards import load_board
+    from codesign.bounded import MIB, read_bytes
     from codesign.errors import UserError
     from codesign.program.disasm import disassemble
 
     path = program / "program.bin" if program.is_dir() else program
     if not path.is_file():
         raise UserError(f"{path}: no such program; `codesign build` writes one")
-    for line in disassemble(path.read_bytes(), load_board(board).accelerator.engines):
+    for line in disassemble(read_bytes(path, 256 * MIB), load_board(board).accelerator.engines):
         print(line)

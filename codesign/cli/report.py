@@ -41,7 +41,8 @@ def _sweep(folder: Path) -> None:
 
     store = Store(folder / BASE)
     try:
-        text = sweep_page(store, (store.about("sweep") or {}).get("text", ""))
+        with store.rendered():
+            text = sweep_page(store, (store.about("sweep") or {}).get("text", ""))
     finally:
         store.close()
     write_whole(folder / PAGE, text)

@@ -18,10 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from codesign.bounded import read_bytes
 from codesign.data.labels import checked_names, read_labels
 from codesign.data.sample import Sample
 from codesign.errors import UserError
 
+_MOST_BYTES = 1 << 30  # COCO's own largest file has 448 MB
 _OTHER_TASKS = ("captions", "image_info", "panoptic", "person_keypoints", "stuff")
 _EXPORT = "_annotations.coco.json"
 _ALIASES = {"train": ("train",), "test": ("test", "val", "valid")}
@@ -142,9 +144,10 @@ def _load(path: Path) -> _Document:
 
 @lru_cache(maxsize=4)
 def _parse(path: Path, _changed: int, _size: int) -> _Document:
+    content = read_bytes(path, _MOST_BYTES)
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        document = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a readable COCO file ({str(error)[:120]}); correct the JSON") from None
     categories = _categories(document, path)
     pictures: dict[int | str, _Picture] = {}

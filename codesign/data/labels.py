@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from codesign.bounded import MIB, read_bytes
 from codesign.errors import UserError
 
+_MOST_BYTES = 32 * MIB  # of a list
 MAX_LABEL = 100  # characters of a class name; model files hold no longer ones
 
 
@@ -32,8 +34,6 @@ def checked_names(names: list[str], where: Path) -> list[str]:
 def text_lines(path: Path) -> list[str]:
     """The lines of a text file."""
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return read_bytes(path, _MOST_BYTES).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None

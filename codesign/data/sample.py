@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import struct
+import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +13,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from codesign.errors import UserError
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  #: none whose reader starts another program
+MAX_PIXELS = 64_000_000
+_BROKEN = (
+    UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError, EOFError, IndexError, KeyError, TypeError,
+    AttributeError, OverflowError, ZeroDivisionError, NotImplementedError, struct.error, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,12 +53,17 @@ def load_image(path: Path) -> np.ndarray:
     Pixels as stored: an EXIF orientation is not applied, because annotations count stored pixels.
     """
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is the lower limit
+            opened = Image.open(path, formats=FORMATS)
+        with opened as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UserError(f"{path}: {image.width} x {image.height} pixels, more than {MAX_PIXELS / 1e6:.0f} million; make it smaller")
             return _rgb(path, image)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such image") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a readable image ({error}); give an intact PNG or JPEG") from None
+        raise UserError(f"{path}: no such image; check the path") from None
+    except _BROKEN as error:
+        raise UserError(f"{path}: not a readable image ({' '.join(str(error).split())[:120]}); give an intact PNG or JPEG") from None
 
 
 def _rgb(path: Path, image: Image.Image) -> np.ndarray:

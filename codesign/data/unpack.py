@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from codesign.bounded import BROKEN_ARCHIVE
 from codesign.errors import UserError
 
 Target = Callable[[str], str | None]
@@ -25,10 +26,16 @@ _Member = tuple[str, int, Callable[[], IO[bytes]]]
 
 def unpack(archive: Path, folder: Path, target: Target, report: Report) -> int:
     """Write every member that ``target`` maps to a place below ``folder``; returns how many. Raises `UserError`."""
+    if not archive.is_file():
+        raise UserError(f"{archive}: no such archive; run the command again")
     try:
         with _members(archive) as members:
             return _write(archive, folder, members, target, report)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except UserError:
+        raise
+    except (tarfile.TarError, *BROKEN_ARCHIVE) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk, not of the archive
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
         raise UserError(f"{archive}: not a readable archive ({reason}); remove it and run the command again") from None
 
@@ -85,5 +92,13 @@ def _members(archive: Path) -> Iterator[Iterator[_Member]]:
             infos = [info for info in opened.infolist() if not info.is_dir() and (info.external_attr >> 28) not in (0xA, 0x2, 0x6)]
             yield ((info.filename, info.file_size, lambda info=info: opened.open(info)) for info in infos)  # type: ignore[misc]
         return
-    with tarfile.open(archive) as packed:
+    with tarfile.open(archive, _tar_mode(archive)) as packed:  # type: ignore[call-overload]
         yield ((info.name, info.size, lambda info=info: packed.extractfile(info)) for info in packed if info.isreg())  # type: ignore[misc]
+
+
+def _tar_mode(archive: Path) -> str:
+    """By the first bytes: left to try them all, a decompressor may look through gigabytes of zeros for a beginning."""
+    with open(archive, "rb") as file:
+        head = file.read(6)
+    packers = {b"\x1f\x8b": "r:gz", b"BZh": "r:bz2", b"\xfd7zXZ\0": "r:xz"}
+    return next((mode for magic, mode in packers.items() if head.startswith(magic)), "r:")

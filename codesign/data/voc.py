@@ -11,12 +11,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from codesign.bounded import MIB, read_bytes
 from codesign.data.labels import checked_names, read_labels, text_lines
 from codesign.data.sample import Sample, load_image
 from codesign.errors import UserError
 
 __all__ = ["Sample", "has_split", "load_image", "read_classes", "read_names", "read_sample", "read_split", "write_annotation"]
 
+_MOST_BYTES = 16 * MIB  # of an annotation
+_FURTHEST = 1e9  # pixels of a corner
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
 
 
@@ -32,9 +35,9 @@ def read_names(folder: Path, split: str) -> list[str]:
     names = [line.split()[0] for line in text_lines(path) if line.split()]
     if not names:
         raise UserError(f"{path}: lists no images; put one image name on a line, without suffix, or remove the file")
-    bad = next((n for n in names if "/" in n or "\\" in n or n.startswith(".")), None)
+    bad = next((n for n in names if "/" in n or "\\" in n or n.startswith(".") or not n.isprintable()), None)
     if bad is not None:
-        raise UserError(f"{path}: {bad!r} is not a plain image name")
+        raise UserError(f"{path}: {bad[:60]!r} is not a plain image name; put one name on a line, without folder and suffix")
     return names
 
 
@@ -89,7 +92,7 @@ def read_sample(folder: Path, name: str, classes: list[str]) -> Sample:
     for entry in _parse(path).iter("object"):
         label = _text(entry, "name", path)
         if label not in index:
-            raise UserError(f"{path}: class {label!r} is not one of the model's {len(classes)} classes; correct it or labels.txt")
+            raise UserError(f"{path}: class {label[:60]!r} is not one of the model's {len(classes)} classes; correct it or labels.txt")
         boxes.append(_box(entry, path))
         labels.append(index[label])
         difficult.append((entry.findtext("difficult") or "0").strip() == "1")
@@ -119,14 +122,15 @@ def write_annotation(path: Path, image_name: str, size: tuple[int, int], boxes: 
 
 
 def _parse(path: Path) -> ElementTree.Element:
+    if not path.is_file():
+        raise UserError(f"{path}: no such annotation; add it or take the name out of ImageSets/Main")
+    content = read_bytes(path, _MOST_BYTES)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig")
         if "<!DOCTYPE" in text or "<!ENTITY" in text:
             raise UserError(f"{path}: annotations with a document type are refused; remove the DOCTYPE")
         return ElementTree.fromstring(text)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such annotation; add it or take the name out of ImageSets/Main") from None
-    except (ElementTree.ParseError, UnicodeDecodeError, OSError, ValueError) as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise UserError(f"{path}: not a readable annotation ({error}); correct the XML or take the name out of ImageSets/Main") from None
 
 
@@ -145,7 +149,7 @@ def _box(entry: ElementTree.Element, path: Path) -> tuple[float, float, float, f
         x0, y0, x1, y1 = (float(_text(corners, tag, path)) for tag in ("xmin", "ymin", "xmax", "ymax"))
     except ValueError:
         raise UserError(f"{path}: a box corner is not a number; correct it") from None
-    if not np.all(np.isfinite([x0, y0, x1, y1])) or x1 < x0 or y1 < y0:
+    if not np.all(np.abs([x0, y0, x1, y1]) < _FURTHEST) or x1 < x0 or y1 < y0:
         raise UserError(f"{path}: box ({x0:g}, {y0:g}, {x1:g}, {y1:g}) is not min to max; correct it")
     return x0 - 1, y0 - 1, x1, y1
 
@@ -155,4 +159,4 @@ def _image_path(folder: Path, name: str) -> Path:
         path = folder / "JPEGImages" / (name + suffix)
         if path.is_file():
             return path
-    raise UserError(f"{folder / 'JPEGImages' / name}: no image file with one of {_SUFFIXES[:3]}")
+    raise UserError(f"{folder / 'JPEGImages' / name}: no image file with one of {_SUFFIXES[:3]}; add it or take the name out of ImageSets/Main")

@@ -16,6 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from codesign.bounded import MIB, check_size
 from codesign.errors import UserError
 from codesign.graph.ir import (
     Add,
@@ -41,6 +42,7 @@ _OPERATORS = {
     op.__name__: op
     for op in (Conv, DeformConv, MaxPool, Upsample, Slice, Concat, Shuffle, Add, GlobalAveragePool)
 }
+MAX_BYTES = 256 * MIB
 _MAX_SIDE = 1 << 16  # of a shape read from a file; larger ones are refused before anything is allocated
 
 
@@ -72,6 +74,7 @@ def load_graph(path: str | Path, acc_bits: int = ACC_BITS) -> Graph:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"model file {path} does not exist; give the path of a .safetensors file")
+    check_size(path, MAX_BYTES)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -82,7 +85,8 @@ def load_graph(path: str | Path, acc_bits: int = ACC_BITS) -> Graph:
         check_meta(graph)
         check(graph, acc_bits)
     except UserError as error:
-        raise UserError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
+        text = f"{path}: {error}" if str(path) not in str(error) else str(error)
+        raise UserError(text if "; " in text else f"{text}; lower the model again") from None
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
         raise UserError(f"{path} is corrupt or truncated ({reason}); copy or create it again") from None

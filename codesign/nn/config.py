@@ -103,7 +103,7 @@ class NetConfig:
             raise UserError("network config: not a JSON object")
         known = {f.name for f in fields(NetConfig)}
         if set(values) - known:
-            raise UserError(f"network config: unknown field {sorted(set(values) - known)[0]!r}")
+            raise UserError(f"network config: unknown field {min(set(values) - known)[:60]!r}; copy or train the model again")
         try:
             return NetConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})  # type: ignore[arg-type]
         except TypeError as error:

@@ -19,10 +19,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from codesign.bounded import MIB, check_size
 from codesign.errors import UserError
 from codesign.nn.config import MAX_LABEL, NetConfig, valid_label
 
-MAX_BYTES = 256 << 20
+MAX_BYTES = 256 * MIB
 
 Tensors = dict[str, np.ndarray]
 
@@ -59,39 +60,38 @@ def read(path: Path, schema: str) -> tuple[ModelInfo, Tensors]:
     """Header and tensors; the header is checked, the tensors are not (`verify`)."""
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such model file")
+        raise UserError(f"{path}: no such model file; check the path")
+    check_size(path, MAX_BYTES)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{path}: larger than any model file of this program")
         with safe_open(str(path), framework="numpy") as file:
             text = (file.metadata() or {}).get("codesign", "null")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         meta = json.loads(text)
-    except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"{path}: not a readable model file ({str(error).splitlines()[0]})") from None
+    except (OSError, SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path}: not a readable model file ({' '.join(str(error).split())[:160]}); copy or train it again") from None
     return _info(path, schema, meta), tensors
 
 
 def verify(path: Path, info: ModelInfo, tensors: Tensors) -> None:
     """Refuse tensors that are not those the header was written for."""
     if digest(tensors) != info.sha256:
-        raise UserError(f"{path}: damaged model file (its tensors do not match its checksum)")
+        raise UserError(f"{path}: damaged model file (its tensors do not match its checksum); copy or train it again")
 
 
 def expect(path: Path, tensors: Tensors, names: set[str]) -> None:
     """Refuse a file whose tensors are not exactly these."""
     if set(tensors) != names:
         odd = sorted(set(tensors) ^ names)[0]
-        raise UserError(f"{path}: damaged model file (tensor {odd!r} is missing or unexpected)")
+        raise UserError(f"{path}: damaged model file (tensor {odd[:80]!r} is missing or unexpected); copy or train it again")
 
 
 def checked(path: Path, name: str, tensors: Tensors, shape: tuple[int, ...], dtype: type) -> np.ndarray:
     """One tensor of this very shape and type, finite."""
     value = tensors[name]
     if value.shape != shape or value.dtype != dtype:
-        raise UserError(f"{path}: damaged model file ({name} is {value.dtype}{list(value.shape)}, not {list(shape)})")
+        raise UserError(f"{path}: damaged model file ({name} is {value.dtype}{str(list(value.shape))[:60]}, not {list(shape)}); copy or train it again")
     if value.dtype.kind == "f" and not np.isfinite(value).all():
-        raise UserError(f"{path}: damaged model file ({name} holds a value that is not finite)")
+        raise UserError(f"{path}: damaged model file ({name} holds a value that is not finite); copy or train it again")
     return value
 
 
@@ -116,20 +116,26 @@ def _info(path: Path, schema: str, meta: object) -> ModelInfo:
     found = meta.get("schema") if isinstance(meta, dict) else None
     if not isinstance(meta, dict) or found != schema:
         got = f", found {found[:40]!r}" if isinstance(found, str) else ""
-        raise UserError(f"{path}: not a model file of this program (schema {schema} expected{got})")
+        raise UserError(f"{path}: not a model file of this program (schema {schema} expected{got}); give one that `codesign train` wrote")
     labels, sha256 = meta.get("labels"), meta.get("sha256")
     if not isinstance(labels, list) or not isinstance(sha256, str):
-        raise UserError(f"{path}: damaged model file (labels or checksum)")
+        raise UserError(f"{path}: damaged model file (labels or checksum); copy or train it again")
     _check_labels(str(path), labels)
     try:
         config = NetConfig.from_json(meta.get("config"))  # type: ignore[arg-type]
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        text = f"{path}: {error}"
+        raise UserError(text if "; " in text else f"{text}; copy or train it again") from None
     if len(labels) != config.classes:
-        raise UserError(f"{path}: damaged model file ({len(labels)} labels, {config.classes} classes)")
+        raise UserError(f"{path}: damaged model file ({len(labels)} labels, {config.classes} classes); copy or train it again")
     metrics, recipe = meta.get("metrics"), meta.get("recipe")
-    return ModelInfo(config, tuple(labels), metrics if isinstance(metrics, dict) else {},
-                     recipe if isinstance(recipe, dict) else {}, sha256)  # fmt: skip
+    measured = {key: value for key, value in metrics.items() if value is None or _measured(value)} if isinstance(metrics, dict) else {}
+    return ModelInfo(config, tuple(labels), measured, recipe if isinstance(recipe, dict) else {}, sha256)
+
+
+def _measured(value: object) -> bool:
+    """Whether a metric is a number that can be printed as one."""
+    return type(value) in (int, float) and abs(value) < 1e15  # type: ignore[arg-type, operator]
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -139,6 +145,6 @@ def _replace(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"{path}: cannot write ({error.strerror})") from None
+        raise UserError(f"{path}: cannot write ({error.strerror}); check the folder's space and permissions") from None
     finally:
         temporary.unlink(missing_ok=True)

@@ -71,4 +71,4 @@ def _refuse_impossible(path: Path, tensors: Tensors) -> None:
     for name, value in tensors.items():
         variance, span = name.endswith("running_var"), name.endswith("scaling_impl.value")
         if (variance and np.any(value < 0)) or (span and np.any(value <= 0)):
-            raise UserError(f"{path}: damaged model file ({name} is not positive)")
+            raise UserError(f"{path}: damaged model file ({name} is not positive); copy or train it again")

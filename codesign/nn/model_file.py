@@ -81,7 +81,7 @@ def _rebuild(path: Path, info: ModelInfo, tensors: Tensors) -> CoDeNet:
             unit.conv.bias.copy_(torch.from_numpy(bias))
         ranges = checked(path, "ranges", tensors, (len(quantisers),), np.float32)
         if (ranges <= 0).any():
-            raise UserError(f"{path}: damaged model file (an activation range is not positive)")
+            raise UserError(f"{path}: damaged model file (an activation range is not positive); copy or train it again")
         for quantiser, value in zip(quantisers, ranges, strict=True):
             quantiser.threshold.fill_(float(value))
     set_mode(net, True)
@@ -102,7 +102,7 @@ def _unit_values(
     bias = checked(path, f"{name}.bias", tensors, shape[:1], np.float32)
     peak = np.abs(codes.astype(np.int64)).reshape(shape[0], -1).max(1)
     if (scale < 0).any() or not np.isin(peak, (0, limit)).all():
-        raise UserError(f"{path}: damaged model file ({name}: a channel's codes do not span -{limit}..{limit})")
+        raise UserError(f"{path}: damaged model file ({name}: a channel's codes do not span -{limit}..{limit}); copy or train it again")
     return codes.astype(np.float32) * scale.reshape(-1, 1, 1, 1), bias
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from codesign.bounded import MIB, read_bytes
 from codesign.errors import UserError
 from codesign.nn.blocks import ConvUnit
 from codesign.nn.codenet import CoDeNet, calibrate, clip_weights, set_mode
@@ -27,6 +28,7 @@ from codesign.quantise.score import Bench
 
 OTHERS = ("float", "8")
 SCHEMA = "codesign-sensitivity-1"
+_MOST_BYTES = 16 * MIB
 BASE = ""  # the name of the result without any 4-bit layer
 
 
@@ -91,12 +93,18 @@ class Results:
     def __init__(self, path: Path, identity: dict[str, Any], fresh: bool = False) -> None:
         self.path, header = Path(path), {"schema": SCHEMA, **identity}
         if fresh or not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(json.dumps(header) + "\n")
+            self._begin(header)
         lines = self._lines()
         if not lines or lines[0] != header:
             raise UserError(f"{self.path}: results of another model, data or settings; use another --out or --fresh")
         self.rows = {row.layer: row for row in map(self._row, lines[1:])}
+
+    def _begin(self, header: dict[str, Any]) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(json.dumps(header) + "\n")
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}); choose another --out") from None
 
     def add(self, row: Row) -> None:
         """Append a result; what was written before stays whatever happens."""
@@ -106,21 +114,25 @@ class Results:
 
     def _lines(self) -> list[Any]:
         """Every whole line; the last one of a killed run may be torn, and is cut off."""
-        text = self.path.read_text()
+        content = read_bytes(self.path, _MOST_BYTES)
+        try:
+            text = content.decode()
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self.path}: damaged results ({error}); use --fresh") from None
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             self.path.write_text(whole)
         try:
             return [json.loads(line) for line in whole.splitlines()]
-        except ValueError as error:
-            raise UserError(f"{self.path}: damaged results ({error}); use --fresh") from None
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{self.path}: damaged results ({' '.join(str(error).split())[:100]}); use --fresh") from None
 
     def _row(self, values: Any) -> Row:
         try:
             row = Row(**values)
             return Row(str(row.layer), float(row.ap50), float(row.error), int(row.weights))
-        except (TypeError, ValueError):
-            raise UserError(f"{self.path}: damaged results ({str(values)[:60]}); use --fresh") from None
+        except (TypeError, ValueError, OverflowError):
+            raise UserError(f"{self.path}: damaged results ({repr(values)[:60]}); use --fresh") from None
 
 
 def identity(model_sha: str, images: list[str], others: str, weights: str, calibration: int) -> dict[str, Any]:

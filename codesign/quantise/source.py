@@ -11,12 +11,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from codesign.bounded import check_size
 from codesign.data.augment import Augment
 from codesign.data.folder import read_classes, read_split
 from codesign.errors import UserError
 from codesign.nn.codenet import CoDeNet
 from codesign.nn.config import NetConfig
-from codesign.nn.container import ModelInfo
+from codesign.nn.container import MAX_BYTES, ModelInfo
 from codesign.nn.float_file import load_float
 from codesign.train.batches import SceneCache
 from codesign.train.checkpoint import SCHEMA as CHECKPOINT
@@ -48,12 +49,13 @@ def load_source(path: Path, data: Path, config: NetConfig) -> tuple[CoDeNet, Mod
 
 def _is_checkpoint(path: Path) -> bool:
     if not path.is_file():
-        raise UserError(f"{path}: no such float model")
+        raise UserError(f"{path}: no such float model; give the float.safetensors of a run")
+    check_size(path, MAX_BYTES)
     try:
         with safe_open(str(path), framework="numpy") as file:
             return CHECKPOINT in (file.metadata() or {}).get("codesign", "")
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: not a readable model file ({str(error).splitlines()[0]})") from None
+        raise UserError(f"{path}: not a readable model file ({' '.join(str(error).split())[:160]}); copy or train it again") from None
 
 
 def pictures(data: Path, split: str, info: ModelInfo, count: int | None = None) -> SceneCache:
@@ -77,7 +79,7 @@ def _augmentation(info: ModelInfo) -> Augment:
     try:
         return Augment(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
     except TypeError:
-        raise UserError("the float model's recipe holds an augmentation that this version does not know") from None
+        raise UserError("the float model's recipe holds an augmentation that this version does not know; train again") from None
 
 
 def calibration_batches(data: Path, info: ModelInfo, count: int, batch: int = 16) -> list[Tensor]:

@@ -38,9 +38,9 @@ def read_archive(path: str) -> dict[str, bytes]:
             large = os.fstat(handle.fileno()).st_size > MAX_BYTES
             data = b"" if large else handle.read(MAX_BYTES + 1)  # (a device has no size)
     except OSError as error:
-        raise PackageError(f"{path} cannot be read: {error.strerror}") from None
+        raise PackageError(f"{path} cannot be read: {error.strerror}; give the path of a zip that `codesign package` wrote") from None
     if large or len(data) > MAX_BYTES:
-        raise PackageError(f"{path} is larger than {MAX_BYTES >> 20} MiB: not a deployment package")
+        raise PackageError(f"{path} is larger than {MAX_BYTES >> 20} MiB: not a deployment package; make one with `codesign package`")
     try:
         return _opened(data)
     except PackageError as error:

@@ -73,7 +73,9 @@ def parse(text: bytes) -> Description:
     except _Bad as error:
         raise PackageError(f"detector.json: {error}; make the package again with `codesign package`") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
-        raise PackageError(f"detector.json cannot be read ({type(error).__name__}: {error})") from None
+        raise PackageError(
+            f"detector.json cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:100]}); make the package again with `codesign package`"
+        ) from None
 
 
 def _description(raw: dict[str, Any]) -> Description:

@@ -32,7 +32,7 @@ class Package:
                 raise PackageError(f"{path} holds no {name}; make it with `codesign package`")
         description, program, weights = parse(files[DESCRIPTION]), files[PROGRAM], files[WEIGHTS]
         if len(program) != INSTRUCTION_BYTES * description.instructions or len(program) > description.weights_address:
-            raise PackageError(f"{path}: {PROGRAM} has {len(program)} bytes; another number of instructions is described")
+            raise PackageError(f"{path}: {PROGRAM} has {len(program)} bytes; another number of instructions is described; make the package again")
         if description.weights_address + len(weights) > description.memory_bytes:
-            raise PackageError(f"{path}: {WEIGHTS} does not fit the memory described")
+            raise PackageError(f"{path}: {WEIGHTS} does not fit the memory described; make the package again")
         return cls(description, program, weights, files)

@@ -14,9 +14,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from codesign.bounded import MIB, read_bytes
 from codesign.errors import UserError
 from codesign.study.plan import SCHEMA
 
+_MOST_BYTES = 64 * MIB
 _NEEDED = {"key": str, "plan": str, "variant": str, "kind": str, "seed": int, "ap50": float, "offsets": dict}
 
 
@@ -28,12 +30,12 @@ class Results:
 
     def rows(self) -> list[dict[str, Any]]:
         """Every finished run in the order of the file; of two with one key the later counts."""
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        if not os.path.lexists(self.path):
             return []
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{self.path}: not a readable results file ({error})") from None
+        try:
+            text = read_bytes(self.path, _MOST_BYTES).decode()
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self.path}: not a readable results file ({error}); give another --results") from None
         *lines, rest = text.split("\n")
         rows = [self._row(n, line) for n, line in enumerate(lines, 1) if line.strip()]
         if rest and not rows and not rest.startswith('{"schema"'):

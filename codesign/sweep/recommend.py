@@ -32,5 +32,6 @@ def recommend(store: Store, board: str | None, min_ap50: float | None) -> dict[s
 
 def build_command(store: Store, point: dict[str, Any]) -> str:
     """What builds this point."""
-    arguments = (store.about("networks") or {}).get(point["network"], {}).get("build", [])
+    with store.rendered():
+        arguments = [str(each) for each in (store.about("networks") or {}).get(point["network"], {}).get("build", [])]
     return shlex.join(["codesign", "build", "--board", point["design"], *arguments])

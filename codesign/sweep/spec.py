@@ -122,13 +122,13 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
         with open(path, "rb") as handle:
             raw = handle.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise Bad(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise Bad(f"cannot be read: {getattr(error, 'strerror', None) or error}; give the path of a sweep's .toml file") from error
     if len(raw) > MAX_FILE_BYTES:
-        raise Bad(f"larger than {MAX_FILE_BYTES} bytes: not a sweep file")
+        raise Bad(f"larger than {MAX_FILE_BYTES} bytes: not a sweep file; give the path of one")
     try:
         return tomllib.loads(raw.decode()), raw.decode()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Bad(f"not valid TOML: {error}") from error
+        raise Bad(f"not valid TOML: {error}; correct the file") from error
     except ValueError as error:  # Python refuses to convert very long numbers
         raise Bad(f"not valid TOML: a number of more than {sys.get_int_max_str_digits()} digits; shorten it") from error
 

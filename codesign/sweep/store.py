@@ -10,14 +10,17 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from codesign.errors import UserError
+from codesign.sweep.points import checked_point
 from codesign.sweep.task import Task, canonical, sources, versions
 
 SCHEMA = 1
+_MOST_VALUE = 16 << 20  #: bytes of one value
+_BROKEN = (sqlite3.Error, ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError, RecursionError)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS answers (
@@ -36,16 +39,25 @@ class Store:
         self.path = path
         try:
             self._base = sqlite3.connect(path, isolation_level=None)
+            self._refuse_programs()
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=NORMAL")
             self._base.executescript(_TABLES)
             found = self._base.execute("SELECT value FROM about WHERE key = 'schema'").fetchone()
             if found is None:
                 self._base.execute("INSERT INTO about VALUES ('schema', ?)", (str(SCHEMA),))
-            elif found[0] != str(SCHEMA):
+            elif str(found[0]) != str(SCHEMA):
                 raise UserError(f"{path}: results of another version of codesign; choose another folder with --out")
         except sqlite3.Error as error:
-            raise UserError(f"{path}: not a sweep's results ({error}); choose another folder with --out") from None
+            raise UserError(f"{path}: not a sweep's results ({str(error)[:100]}); choose another folder with --out") from None
+
+    def _refuse_programs(self) -> None:
+        """A data base of tables alone: a view or a trigger would run whatever it says when a table is asked for."""
+        self._base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_VALUE)
+        self._base.execute("PRAGMA trusted_schema=OFF")
+        odd = self._base.execute("SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR sql LIKE '%virtual%'").fetchone()
+        if odd is not None:
+            raise UserError(f"{self.path}: holds a {str(odd[0])[:20]}, which no sweep makes; choose another folder with --out")
 
     def close(self) -> None:
         self._base.close()
@@ -81,8 +93,8 @@ class Store:
     def points(self) -> list[dict[str, Any]]:
         """All points, those of a front first."""
         with self._read():
-            found = self._base.execute("SELECT point FROM points ORDER BY front DESC, network, design").fetchall()
-            return [json.loads(row[0]) for row in found]
+            found = self._base.execute("SELECT point FROM points ORDER BY front DESC, network, design")
+            return [checked_point(json.loads(row[0])) for row in found]
 
     def about(self, key: str) -> Any:
         """What was noted about the sweep; None if nothing."""
@@ -100,12 +112,17 @@ class Store:
         with self._read():
             return [*self._base.execute(answers), *self._base.execute("SELECT * FROM points ORDER BY network, design")]
 
+    def rendered(self) -> AbstractContextManager[None]:
+        """While what the sweep noted is put into words: what a foreign or edited file lacks is a UserError of one line."""
+        return self._read()
+
     @contextmanager
     def _read(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, ValueError) as error:
-            raise UserError(f"{self.path}: cannot be read ({error}); choose another folder with --out") from None
+        except _BROKEN as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+            raise UserError(f"{self.path}: cannot be read ({reason}); choose another folder with --out") from None
 
     @contextmanager
     def _written(self) -> Iterator[None]:

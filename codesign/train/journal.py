@@ -4,24 +4,31 @@
 from __future__ import annotations
 
 import csv
+import io
+import math
+import os
 from pathlib import Path
 
+from codesign.bounded import MIB, read_bytes
 from codesign.errors import UserError
 
+_MOST_BYTES = 16 * MIB
+_REAL = ("loss", "ap50")
 COLUMNS = ("epoch", "stage", "loss", "rate", "seconds", "ap50")
 
 
 def append(out: Path, row: dict[str, object]) -> None:
     """Add a row to out/log.csv; a row of the same epoch, left by a part of the run that was killed, is replaced."""
-    path = out / "log.csv"
+    path, partial = out / "log.csv", out / ".log.csv.new"
     rows = [r for r in read(out) if int(r["epoch"]) < int(str(row["epoch"]))]
     try:
-        with path.open("w", newline="") as file:
+        with partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows([*rows, {name: row.get(name, "") for name in COLUMNS}])
+        os.replace(partial, path)
     except OSError as error:
-        raise UserError(f"{path}: cannot write ({error.strerror})") from None
+        raise UserError(f"{path}: cannot write ({error.strerror}); check the folder's space and permissions") from None
 
 
 def read(out: Path) -> list[dict[str, str]]:
@@ -29,9 +36,19 @@ def read(out: Path) -> list[dict[str, str]]:
     path = out / "log.csv"
     if not path.is_file():
         return []
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return rows if all(set(r) == set(COLUMNS) and (r["epoch"] or "").isdigit() for r in rows) else []
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_bytes(path, _MOST_BYTES).decode(), newline="")))
+        return rows if all(map(_sound, rows)) else []
+    except (UserError, UnicodeDecodeError, csv.Error):
+        return []
+
+
+def _sound(row: dict[str, str]) -> bool:
+    """Whether a row has every column, and numbers where they belong."""
+    try:
+        return set(row) == set(COLUMNS) and int(row["epoch"]) >= 0 and all(math.isfinite(float(row[name] or 0)) for name in _REAL)
+    except (ValueError, TypeError):
+        return False
 
 
 def clear(out: Path) -> None:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from codesign.bounded import read_bytes
 from codesign.data.augment import Augment
 from codesign.errors import UserError
 from codesign.train.recipe import Recipe
@@ -60,12 +62,11 @@ def _with(values: dict[str, Any], settings: str, spec: str) -> Recipe:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    raw = read_bytes(path, _MAX_BYTES)
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise UserError(f"{path}: larger than any recipe")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # TOML and UTF-8 errors are ValueErrors
-        raise UserError(f"{path}: not a readable recipe ({' '.join(str(error).split())[:100]})") from None
+        return tomllib.loads(raw.decode())
+    except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors are ValueErrors
+        raise UserError(f"{path}: not a readable recipe ({' '.join(str(error).split())[:100]}); correct the file") from None
 
 
 def _apply(values: dict[str, Any], setting: str, spec: str) -> None:
@@ -75,8 +76,10 @@ def _apply(values: dict[str, Any], setting: str, spec: str) -> None:
         raise UserError(f"{spec}: {setting!r} is no setting; write key=value, with commas between them")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         value = text
+    except ValueError:  # Python refuses to convert very long numbers
+        raise UserError(f"{spec[:100]}: the value of {key[:60]!r} is a very long number; shorten it") from None
     table, name = values, key.strip()
     if name.startswith("augment."):
         table, name = values.setdefault("augment", {}), name.removeprefix("augment.")
@@ -93,19 +96,31 @@ def _typed(default: T, values: dict[str, Any], prefix: str) -> T:
     checked = {}
     for name, value in values.items():
         if name not in known:
-            raise UserError(f"unknown key {prefix + name!r}; known: {', '.join(known)}")
+            raise UserError(f"unknown key {(prefix + name)[:60]!r}; known: {', '.join(known)}")
         checked[name] = _value(prefix + name, known[name], value)
     return replace(default, **checked)
 
 
 def _value(name: str, like: object, value: object) -> object:
-    if isinstance(like, float) and type(value) is int:
-        value = float(value)
+    if isinstance(like, float) and _number(value):
+        return float(value)  # type: ignore[arg-type]
     if isinstance(like, tuple):
-        numbers = isinstance(value, list) and len(value) == len(like) and all(type(v) in (int, float) for v in value)
-        if numbers:
-            return tuple(float(v) for v in value)  # type: ignore[union-attr]
-        raise UserError(f"{name} is {value!r}; it must be {len(like)} numbers")
-    if type(value) is not type(like):
-        raise UserError(f"{name} is {value!r}; it must be of type {type(like).__name__}, like {like!r}")
+        if isinstance(value, list) and len(value) == len(like) and all(map(_number, value)):
+            return tuple(float(v) for v in value)
+        raise UserError(f"{name} is {_shown(value)}; it must be {len(like)} numbers")
+    if type(value) is not type(like) or type(value) is float or (type(value) is int and not _number(value)):
+        raise UserError(f"{name} is {_shown(value)}; it must be of type {type(like).__name__}, like {like!r}")
     return value
+
+
+def _number(value: object) -> bool:
+    """Whether this is a finite number that no arithmetic here overflows with."""
+    return type(value) in (int, float) and abs(value) < 1 << 53 and math.isfinite(value)  # type: ignore[arg-type, operator]
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out very long numbers
+        text = "(a very long number)"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -99,6 +99,11 @@ _random_graph = cache(random_net.random_graph)
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace what is slow."""
+    speed_up(monkeypatch)
+
+
+def speed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the fixture `fast` does."""
     import hw.generate
     import sim.verilate
     from codesign.build.artefacts import write_whole

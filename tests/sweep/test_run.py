@@ -105,7 +105,8 @@ def test_recommend_names_the_fastest_and_its_command(small, tmp_path):
 def test_recommend_with_accuracy(tmp_path):
     store = _opened(_folder(tmp_path))
     rows = [("small", 0.7, 5.0), ("large", 0.9, 9.0), ("huge", 0.95, 30.0)]
-    store.put_points([{"network": n, "design": "pynq-z2", "board": "pynq-z2", "ap50": ap, "latency_ms": ms, "fps": 1000 / ms,
+    others = {"clock_mhz": 100.0, "cycles": None, "dram_bytes": 9, "macs": 9, "energy_uj": 0.1, "lut": 9, "ff": 9, "dsp": 9, "bram36": 9}
+    store.put_points([others | {"network": n, "design": "pynq-z2", "board": "pynq-z2", "ap50": ap, "latency_ms": ms, "fps": 1000 / ms,
                        "area": 0.5, "fidelity": "planned", "front": True} for n, ap, ms in rows])  # fmt: skip
     store.note("networks", {"large": {"build": ["--config", "b", "--model", "a b.safetensors"]}})
     found = recommend(store, "pynq-z2", 0.8)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from codesign.build.artefacts import json_text, write_whole
+from codesign.build.artefacts import json_text, readable, write_whole
 from codesign.build.step import (
     FAILED,
     FRAME,
@@ -32,11 +32,13 @@ from codesign.verify.frame import DeviceFault, Frame
 
 def content(context: Context) -> np.ndarray:
     """program.bin, which must have the planned size: addresses of everything else follow from it."""
-    data = np.fromfile(context.path(PROGRAM), np.uint8)
     wanted = context.plan.program.content.size
-    if data.size != wanted:
+    with readable(context.path(PROGRAM)):
+        size = context.path(PROGRAM).stat().st_size
+        data = np.fromfile(context.path(PROGRAM), np.uint8, wanted)
+    if size != wanted or data.size != wanted:
         raise UserError(
-            f"{context.path(PROGRAM)} has {data.size} bytes where the plan has {wanted}; restore it or build with --fresh"
+            f"{context.path(PROGRAM)} has {size} bytes where the plan has {wanted}; restore it or build with --fresh"
         )
     return data
 
