@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from codesign.boards import Dram
+from codesign.bounded import read_bytes
 from codesign.errors import UserError
 from codesign.fuzz.machines import MACHINES
 from codesign.plan.policy import POLICIES
@@ -70,11 +71,9 @@ def drawn(kind: str, seed: int) -> Case:
 def read(path: Path) -> Case:
     """A case's file. Raises `UserError` on anything that is none."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{path}: {path.stat().st_size} bytes; a fuzz case has at most {MAX_BYTES}")
-        return parse(json.loads(path.read_text()))
+        return parse(json.loads(read_bytes(path, MAX_BYTES)))
     except (ValueError, RecursionError, TypeError, KeyError) as error:
-        raise UserError(f"{path} is no fuzz case: {error}; `codesign fuzz` writes them") from error
+        raise UserError(f"{path} is no fuzz case: {' '.join(str(error).split())[:160]}; `codesign fuzz` writes them") from error
 
 
 def parse(document: Any) -> Case:
@@ -109,4 +108,4 @@ def _check(case: Case) -> None:
     )
     for name, ok in rules:
         if not ok:
-            raise ValueError(f"{name} = {getattr(case, name)!r}")
+            raise ValueError(f"{name} = {repr(getattr(case, name))[:60]}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from codesign.bounded import read_bytes
 from codesign.build.artefacts import write_whole
 from codesign.errors import UserError
 from codesign.fuzz.case import Case
@@ -51,13 +52,11 @@ class Journal:
         self.done: set[tuple[str, int]] = set()
         try:
             self._open(sources)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
-            raise UserError(f"{path} is no journal of `codesign fuzz`: {error}; name another file") from error
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+            raise UserError(f"{path} is no journal of `codesign fuzz`: {' '.join(str(error).split())[:160]}; name another file") from error
 
     def _open(self, sources: str) -> None:
-        if self.path.exists() and self.path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{self.path} has more than {MAX_BYTES} bytes; name another file")
-        raw = self.path.read_bytes() if self.path.exists() else b""
+        raw = read_bytes(self.path, MAX_BYTES) if os.path.lexists(self.path) else b""
         whole = raw[: raw.rfind(b"\n") + 1]  # a line that was being written when the campaign was killed
         if raw and not whole:
             raise ValueError("no first line")

@@ -81,6 +81,8 @@ KINDS: dict[str, Kind] = {
     "data set's tar": Kind(BINARY, samples.data_tar, samples.unpack_data),
     "study results": Kind(LINES, samples.study_results, samples.read_study_results),
     "training log": Kind(TEXT, samples.training_log, samples.read_training_log),
+    "fuzz case": Kind(JSON, samples.fuzz_case, samples.read_fuzz_case),
+    "fuzz journal": Kind(LINES, samples.fuzz_journal, samples.read_fuzz_journal),
     "bench row": Kind(JSON, samples.bench_row, samples.read_bench_row),
     "timing row": Kind(JSON, samples.timing_row, samples.read_timing_row),
     "ONNX model": Kind(ONNX, samples.onnx_model, samples.read_onnx, group="onnx"),

@@ -395,6 +395,35 @@ def read_training_log(path: Path) -> None:
     journal.append(path.parent, {"epoch": 3, "stage": "float", "loss": 1.5})
 
 
+def fuzz_case(folder: Path) -> Path:
+    from codesign.fuzz.case import drawn
+
+    (folder / "case.json").write_text(json.dumps(drawn("layer", 7).document("seven")))
+    return folder / "case.json"
+
+
+def read_fuzz_case(path: Path) -> None:
+    from codesign.fuzz.case import read
+
+    read(path)
+
+
+def fuzz_journal(folder: Path) -> Path:
+    from codesign.fuzz.journal import Journal
+
+    Journal(folder / "journal", "s")
+    entry = {"kind": "layer", "seed": 1, "machine": 1, "status": "refused", "nodes": 1, "values": 9, "cycles": 9, "seconds": 0.5}
+    with (folder / "journal").open("a") as file:
+        file.write(json.dumps(entry) + "\n")
+    return folder / "journal"
+
+
+def read_fuzz_journal(path: Path) -> None:
+    from codesign.fuzz.journal import Journal
+
+    Journal(path, "s")
+
+
 def _bench_store(folder: Path) -> Any:
     import codesign.bench.rows as rows
     from codesign.boards import load_board
