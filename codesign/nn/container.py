@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What model files have in common: a safetensors file whose metadata key `codesign` holds a checked JSON header.
 
-The header says schema, config, labels, metrics, recipe and sha256 (of the tensors, names and shapes included). Files
+The header says schema, config, labels, metrics, recipe, sha256 (of the tensors, names and shapes included) and its own. Files
 come from anywhere: what is damaged or foreign is a `UserError` of one line. Needs neither torch nor Brevitas.
 """
 
@@ -53,6 +53,7 @@ def write(path: Path, schema: str, tensors: Tensors, info: ModelInfo) -> None:
     finite = {k: v for k, v in info.metrics.items() if v is None or math.isfinite(v)}
     header = {"schema": schema, "config": info.config.to_json(), "labels": labels, "metrics": finite,
               "recipe": info.recipe, "sha256": digest(tensors)}  # fmt: skip
+    header["header_sha256"] = _header_digest(header)
     _replace(Path(path), save(tensors, metadata={"codesign": json.dumps(header)}))
 
 
@@ -105,6 +106,11 @@ def digest(tensors: Tensors) -> str:
     return total.hexdigest()
 
 
+def _header_digest(header: dict[str, Any]) -> str:
+    """sha256 over the header as JSON, keys sorted."""
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
+
+
 def _check_labels(where: str, labels: list[object]) -> None:
     bad = next((n for n in labels if not valid_label(n)), None)
     if bad is not None or None in labels:
@@ -117,6 +123,9 @@ def _info(path: Path, schema: str, meta: object) -> ModelInfo:
     if not isinstance(meta, dict) or found != schema:
         got = f", found {found[:40]!r}" if isinstance(found, str) else ""
         raise UserError(f"{path}: not a model file of this program (schema {schema} expected{got}); give one that `codesign train` wrote")
+    said = meta.pop("header_sha256", None)
+    if said is not None and said != _header_digest(meta):  # (earlier versions wrote none)
+        raise UserError(f"{path}: damaged model file (its header does not match its checksum); copy or train it again")
     labels, sha256 = meta.get("labels"), meta.get("sha256")
     if not isinstance(labels, list) or not isinstance(sha256, str):
         raise UserError(f"{path}: damaged model file (labels or checksum); copy or train it again")

@@ -8,7 +8,7 @@ from typing import Any
 
 from codesign import __version__
 from codesign.build.artefacts import readable
-from codesign.build.step import FRAME, GRAPH, Context
+from codesign.build.step import FRAME, GRAPH, SKIPPED, Context
 from codesign.graph.count import mac_count, parameter_count
 from codesign.plan.latency import against_rtl, predict
 from codesign.report.hls import csim_bit_exact, hls_section
@@ -43,7 +43,18 @@ def make_report(context: Context) -> dict[str, Any]:
         "simulation": _simulation(simulated),
         "dram": _dram(context, simulated),
         "hls4ml": hls_section(context),
+        "artefacts": artefact_hashes(context),
     }
+
+
+def artefact_hashes(context: Context) -> dict[str, str]:
+    """SHA-256 of every file that a step of this build left in the folder, but the report's own, by its path there."""
+    from codesign.build.steps import all_steps
+
+    ended = {result.name for result in context.results if result.status != SKIPPED}
+    names = [name for step in all_steps(context.options.backend) if step.name in ended and step.name != "report" for name in step.outputs]
+    found = {name: context.hash(name) for name in names}
+    return {name: digest for name, digest in found.items() if digest}
 
 
 def _model(context: Context, macs: int) -> dict[str, Any]:

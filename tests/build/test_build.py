@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from codesign.build import BuildOptions, build
+from codesign.build.artefacts import file_hash
 from codesign.build.runner import Listener
 from codesign.build.steps import all_steps
 from codesign.cli import main
@@ -83,6 +84,15 @@ def test_report_keeps_its_contract(built):
     assert report["model"]["macs"] == sum(row["macs"] for row in report["cycles"]["layers"])
     total = report["cycles"]["total"]
     assert report["mac_efficiency"] == pytest.approx(report["model"]["macs"] / ((512 + 96) * total))
+
+
+def test_the_report_has_the_checksum_of_every_artefact(built):
+    report = json.loads((built.folder / "report.json").read_text())
+    folder = built.folder
+    left = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")}
+    listed = set(report["artefacts"])
+    assert {"graph.safetensors", "image.png", "golden.npz", "program.bin", "simulation.json", "rtl/codesign_accelerator.v"} <= listed <= left
+    assert all(file_hash(folder / name) == digest for name, digest in report["artefacts"].items())
 
 
 def test_unchanged_steps_are_kept(built):

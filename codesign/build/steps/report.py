@@ -7,6 +7,7 @@ from codesign.build.artefacts import json_text, text_hash, write_whole
 from codesign.build.step import DONE, PAGE, REPORT, Context, Outcome, Step
 from codesign.report import make_report
 from codesign.report.html.page import sources
+from codesign.report.report import artefact_hashes
 
 
 class ReportStep(Step):
@@ -15,7 +16,8 @@ class ReportStep(Step):
     sources = ("codesign/report", "codesign/sweep/resources.py")
 
     def inputs(self, context: Context) -> dict[str, str]:
-        return {"style": sources(), "steps": text_hash(*((r.name, r.status, r.reason, r.seconds, r.facts) for r in context.results))}
+        files = text_hash(sorted(artefact_hashes(context).items()))
+        return {"style": sources(), "files": files, "steps": text_hash(*((r.name, r.status, r.reason, r.seconds, r.facts) for r in context.results))}
 
     def run(self, context: Context) -> Outcome:
         report = make_report(context)
