@@ -11,11 +11,16 @@ from pathlib import Path
 
 
 class Child:
-    """A command with its output in a file. `end` is harmless once it has ended."""
+    """A command with its output in a file. `end` is harmless once it has ended.
 
-    def __init__(self, command: Sequence[str], log: Path, folder: Path | None = None):
+    ``writes_log``: the command writes ``log`` itself; its output goes to a file beside it, ending in ``.out``.
+    """
+
+    def __init__(self, command: Sequence[str], log: Path, folder: Path | None = None, writes_log: bool = False):
         self.log = log
-        with open(log, "wb") as output:
+        self._output = log.with_suffix(".out") if writes_log else log
+        log.unlink(missing_ok=True)
+        with open(self._output, "wb") as output:
             self._process = subprocess.Popen(
                 command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, preexec_fn=_end_with_parent
             )
@@ -35,9 +40,13 @@ class Child:
                 self._process.wait()
 
     def last_line(self) -> str:
-        """Of its output, for a message."""
-        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        return lines[-1].strip()[:160] if lines else "no output"
+        """Of its output, for a message: the first error where a line starts as one, or else the end."""
+        for file in (self.log, self._output):
+            lines = [line.strip() for line in file.read_text(errors="replace").splitlines()] if file.exists() else []
+            said = [line for line in lines if line]
+            if said:
+                return next((line for line in said if line.startswith("ERROR")), said[-1])[:160]
+        return "no output"
 
 
 def _end_with_parent() -> None:

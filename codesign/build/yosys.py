@@ -34,6 +34,12 @@ def yosys_path() -> Path | None:
     return Path(found) if found else None
 
 
+def quiet(script: str, log: Path | str = "yosys.log") -> list[str]:
+    """Arguments to run ``script`` and write ``log`` (`Child` with ``writes_log``): once the mapper ran, YoWASP's Yosys has no output left to
+    tell an error on."""
+    return ["-q", "-l", str(log), script]
+
+
 def command(family: str) -> str:
     """Script run in build/.../synthesis on `unify`'s text.
 
@@ -42,7 +48,7 @@ def command(family: str) -> str:
     """
     lines = ["read_verilog unified.v"]
     if family == "ecp5":
-        lines += [f"synth_ecp5 -noflatten -top {TOP}"]
+        lines += ["rename -hide w:$*", f"synth_ecp5 -noflatten -top {TOP}"]  # the mapper trips over names as `\\$signal$1`
     else:
         lines += [
             f"synth_xilinx -family {family} -noiopad -noclkbuf -top {TOP} -run begin:map_luts",

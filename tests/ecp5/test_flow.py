@@ -33,11 +33,11 @@ def blink(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip(f"skipped: {missing}")
     run = Flow._run
 
-    def instead(self, command, log, where) -> None:
+    def instead(self, command, log, where, *more) -> None:
         if "codesign.ecp5.worker" in command:
             Path(command[-1]).write_text(BLINK)
         else:
-            run(self, command, log, where)
+            run(self, command, log, where, *more)
 
     monkeypatch.setattr(Flow, "_run", instead)
 

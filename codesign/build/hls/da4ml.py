@@ -15,7 +15,7 @@ from codesign.build.artefacts import json_text, write_whole
 from codesign.build.children import Child
 from codesign.build.hls.pictures import picture_codes
 from codesign.build.step import FAILED, GRAPH, IMAGE, SKIPPED, VERIFIED, Context, Outcome, Step
-from codesign.build.yosys import layer_resources, yosys_path
+from codesign.build.yosys import layer_resources, quiet, yosys_path
 from codesign.golden import run
 from codesign.graph.ir import Conv
 
@@ -132,7 +132,8 @@ def _synthesised(context: Context, rows: list[dict[str, Any]]) -> str:
     sources = context.path(FOLDER).resolve() / "src"
     layers = [Unrolled(row["module"], row["inputs"], row["outputs"], row["stages"], 0) for row in rows]
     (sources / "da4ml.ys").write_text(yosys_script(layers, context.board.device.family))
-    child = Child([str(yosys), "-q", "da4ml.ys"], context.path(f"{FOLDER}/yosys.log"), sources)
+    log = sources.parent / "yosys.log"
+    child = Child([str(yosys), *quiet("da4ml.ys", log)], log, sources, writes_log=True)
     try:
         code = child.wait()
     finally:

@@ -12,7 +12,7 @@ from codesign.build.artefacts import json_text, write_whole
 from codesign.build.children import Child
 from codesign.build.step import DONE, RESOURCES, SKIPPED, SYNTHESIS_RTL, Context, Outcome, Step
 from codesign.build.unify import unify
-from codesign.build.yosys import command, logic_depth, resources, summary, yosys_path
+from codesign.build.yosys import command, logic_depth, quiet, resources, summary, yosys_path
 from codesign.errors import UserError
 
 LIMIT = "CODESIGN_SYNTHESIS_LIMIT"
@@ -54,7 +54,7 @@ class SynthesiseStep(Step):
         (folder / "synthesis.ys").write_text(command(context.board.device.family))
         limit_seconds()
         self._began = time.monotonic()
-        self._child = Child(["nice", str(yosys), "-q", "synthesis.ys"], folder / "yosys.log", folder)
+        self._child = Child(["nice", str(yosys), *quiet("synthesis.ys")], folder / "yosys.log", folder, writes_log=True)
 
     def run(self, context: Context) -> Outcome:
         if self._child is None:
