@@ -48,7 +48,7 @@ def command(family: str) -> str:
     """
     lines = ["read_verilog unified.v"]
     if family == "ecp5":
-        lines += ["rename -hide w:$*", f"synth_ecp5 -noflatten -top {TOP}"]  # the mapper trips over names as `\\$signal$1`
+        lines += ["rename -hide w:*[*", f"synth_ecp5 -noflatten -top {TOP}"]  # the mapper trips over names with brackets
     else:
         lines += [
             f"synth_xilinx -family {family} -noiopad -noclkbuf -top {TOP} -run begin:map_luts",

@@ -37,6 +37,7 @@ def ptq_command(
     percentile: Annotated[float, typer.Option("--percentile", help="Share kept by percentile ranges, in percent.")] = 99.9,
     bn: Annotated[bool, typer.Option("--bn/--no-bn", help="Re-estimate BN statistics in the quantised network.")] = False,
     bias: Annotated[bool, typer.Option("--bias/--no-bias", help="Correct biases by the mean error of each layer.")] = True,
+    equalise: Annotated[bool, typer.Option("--equalise/--no-equalise", help="Scale channels so that each fills its tensor's range.")] = True,
     calibration: Calibration = 128,
     augmented: Views = True,
     config: Config = "b",
@@ -55,7 +56,7 @@ def ptq_command(
 
     torch.set_num_threads(threads)
     say, folder = console().print, data_folder(data)
-    options = PtqOptions(activations, weights, percentile / 100, bn, bias)
+    options = PtqOptions(activations, weights, percentile / 100, bn, bias, equalise)
     source, info = load_source(model, folder, named_config(config, operator=form))
     network = with_bits(source, weight_bits, parse(layer_bits))
     views = augmented_batches(folder, info, calibration) if augmented or bn else None

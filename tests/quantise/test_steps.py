@@ -14,6 +14,7 @@ from codesign.nn.quant import act_quantisers  # noqa: E402
 from codesign.nn.ranges import LeastSquares, Percentile, weight_thresholds  # noqa: E402
 from codesign.quantise.bias_correction import _means, _watched, correct_biases  # noqa: E402
 from codesign.quantise.bn import reestimate_bn  # noqa: E402
+from codesign.quantise.equalise import _reached, equalise, links  # noqa: E402
 from codesign.quantise.ptq import PtqOptions, copied, quantise, with_bits  # noqa: E402
 from tests.nn.small import as_input, frame, quantised, small_config  # noqa: E402
 
@@ -140,7 +141,7 @@ def test_bias_correction_gives_every_layer_the_float_means() -> None:
 
 
 @pytest.mark.parametrize("options", [PtqOptions(), *(pytest.param(o, marks=pytest.mark.slow) for o in (
-    PtqOptions("percentile", "percentile", bn=True), PtqOptions(bias=False, weights="mse")))])
+    PtqOptions("percentile", "percentile", bn=True), PtqOptions(bias=False, weights="mse", equalise=False)))])
 def test_eight_bits_follow_float_and_leave_the_source_alone(options: PtqOptions) -> None:
     """Seen behind stage 1: through the whole network, random weights amplify any noise."""
     source = quantised(small_config(operator="plain"))
@@ -155,6 +156,28 @@ def test_eight_bits_follow_float_and_leave_the_source_alone(options: PtqOptions)
     with torch.no_grad():
         want, got = (n.stage1(torch.nn.functional.max_pool2d(n.stem(images), 3, 2, 1)) for n in (source, net))
     assert (got - want).square().mean() < 0.02 * want.var()
+
+
+@pytest.mark.parametrize("change", [{}, {"operator": "plain"}, {"operator": "pairs"}, {"deform_first": False}])
+def test_equalised_networks_compute_the_same(change: dict) -> None:
+    """Channels of every linked tensor reach alike, and the heads stay what they were, live BN or fused."""
+    source = quantised(small_config(**change))
+    set_mode(source, False)
+    for net in (copied(source, source.config), fuse(source)):
+        with torch.no_grad():
+            want = net(IMAGES[0])
+            before = [spread(reached) for reached in _reached(net, list(links(net)), IMAGES)]
+            assert equalise(net, IMAGES) == len(before)
+            got = net(IMAGES[0])
+            after = [spread(reached) for reached in _reached(net, list(links(net)), IMAGES)]
+        for name, head in want.items():
+            torch.testing.assert_close(got[name], head, atol=2e-3, rtol=1e-3)
+        assert sum(after) > 1.5 * sum(before)
+
+
+def spread(reached) -> float:
+    """Mean over channels of how much of the tensor's range each uses."""
+    return float((reached / reached.max()).mean())
 
 
 def test_bits_are_chosen_layer_by_layer() -> None:
