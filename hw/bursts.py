@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cuts rows of beats into AXI bursts."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.axi import BEAT_BYTES, MAX_BEATS, Bursts
+
+BEAT_BITS = BEAT_BYTES.bit_length() - 1
 
 #: ``rows`` rows of ``beats`` beats each, ``stride`` bytes apart; neither may be 0.
 Rows = data.StructLayout({"address": 32, "stride": 32, "rows": 16, "beats": 20})
 
 
 class BurstSplitter(wiring.Component):
-    """Bursts of at most 16 beats, none across a 128-byte boundary, that cover a command's rows in order.
+    """Bursts of at most 16 beats, none across a 128-byte boundary, that cover a command's rows in order. Addresses
+    are rounded down to a beat, so that no program can break AXI's rules.
 
     Latency one cycle; one burst a cycle, no bubble between rows or commands. It does not join contiguous
     rows.
@@ -39,7 +42,7 @@ class BurstSplitter(wiring.Component):
             row_ends.eq(now.beats <= room),
             ends.eq(row_ends & (now.rows == 1)),
             self.bursts.valid.eq(active),
-            burst.address.eq(now.address),
+            burst.address.eq(Cat(Const(0, BEAT_BITS), now.address[BEAT_BITS:])),
             burst.len.eq(length - 1),
             burst.last.eq(ends),
             self.command.ready.eq(~active | (self.bursts.ready & ends)),

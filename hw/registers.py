@@ -17,18 +17,21 @@ WRITTEN = {
     "count": Register.COUNT,
     "base": Register.BASE,
     "watchdog": Register.WATCHDOG,
+    "write_low": Register.WRITE_LOW,
+    "write_high": Register.WRITE_HIGH,
 }
-HELD_WHILE_BUSY = ("program", "count", "base")
+HELD_WHILE_BUSY = ("program", "count", "base", "write_low", "write_high")
 
 
 class Registers(wiring.Component):
     """`codesign.program.registers` over AXI4-Lite: every answer is OKAY, an address without a register reads
     0.
 
-    A write or read takes two cycles. PROGRAM, COUNT and BASE ignore writes while the accelerator is busy.
+    A write or read takes two cycles. PROGRAM, COUNT, BASE, WRITE_LOW and WRITE_HIGH ignore writes while the
+    accelerator is busy.
 
     Parameters: ``config``. Members: ``axi``; ``start`` and ``soft_reset`` (pulses); ``program``, ``count``,
-    ``base``, ``watchdog``; ``irq``; ``busy``, ``done``, ``fault`` (a fault is recorded), ``fault_word``,
+    ``base``, ``watchdog``, ``write_low``, ``write_high``; ``irq``; ``busy``, ``done``, ``fault`` (a fault is recorded), ``fault_word``,
     ``cycles``; ``counter`` (number of the counter read: offset from COUNTERS / 4) and ``counter_value`` (its
     value, same cycle).
     """

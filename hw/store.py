@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Signal
+from amaranth import Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -17,6 +17,7 @@ from hw.bursts import BurstSplitter
 from hw.layouts import instruction
 from hw.ports import EngineControl, ScratchpadRead
 from hw.walker import Walker
+from hw.write_window import WriteWindow
 
 BUFFER = 8  #: words between scratchpad and write port
 UNANSWERED = 8  #: instructions that may wait for their write responses
@@ -26,11 +27,12 @@ class Store(wiring.Component):
     """Copies rows of words from the scratchpad to DRAM, the bytes of each that ``lane_mask`` names.
 
     Throughput is one beat a cycle; the next instruction starts while the responses of earlier ones are
-    outstanding, one with another mask only when the words before it have been sent. Faults: an empty transfer, an address beyond the scratchpad, an AXI error. It does not join
-    contiguous rows.
+    outstanding, one with another mask only when the words before it have been sent. Faults: an empty transfer, an
+    address beyond the scratchpad or outside the write window, an AXI error. It does not join contiguous rows.
 
     Parameters: ``config``. Members: ``control``, ``read`` (scratchpad), ``bursts`` and ``beats`` (write
-    port), ``response``, ``response_last``, ``response_error`` (from the write port), ``base``.
+    port), ``response``, ``response_last``, ``response_error`` (from the write port), ``base``, ``write_low`` and
+    ``write_high`` (the window, see `hw.write_window`).
     """
 
     def __init__(self, config: AcceleratorConfig):
@@ -45,6 +47,8 @@ class Store(wiring.Component):
                 "response_last": In(1),
                 "response_error": In(1),
                 "base": In(32),
+                "write_low": In(32),
+                "write_high": In(32),
             }
         )
 
@@ -90,9 +94,9 @@ class Store(wiring.Component):
         ]
         with m.If(accept):
             m.d.sync += self._mask.eq(transfer.lane_mask)
-        wiring.connect(m, splitter.bursts, wiring.flipped(self.bursts))
         sent = self._move(m, walker, words)
         self._report(m, walker, unanswered, sent)
+        self._guard(m, splitter, accept, transfer.index)
         with m.If(control.instruction.valid & empty):
             m.d.comb += [
                 control.fault.eq(1),
@@ -100,6 +104,22 @@ class Store(wiring.Component):
                 control.fault_index.eq(transfer.index),
             ]
         return m
+
+    def _guard(self, m: Module, splitter: BurstSplitter, accept: Signal, index: Value) -> None:
+        """Bursts to the write port, those outside the window apart."""
+        m.submodules.window = window = WriteWindow()
+        cutting = Signal(16, reset_less=True)  # the instruction whose bursts are at hand
+        wiring.connect(m, splitter.bursts, window.i)
+        wiring.connect(m, window.o, wiring.flipped(self.bursts))
+        m.d.comb += [window.base.eq(self.base), window.low.eq(self.write_low), window.high.eq(self.write_high)]
+        with m.If(accept):
+            m.d.sync += cutting.eq(index)
+        with m.If(window.outside):
+            m.d.comb += [
+                self.control.fault.eq(1),
+                self.control.fault_code.eq(Fault.ADDRESS),
+                self.control.fault_index.eq(cutting),
+            ]
 
     def _move(self, m: Module, walker: Walker, words: SyncFIFO) -> Signal:
         """Words from the scratchpad into the buffer, asked for only when there is room, and out as beats."""

@@ -131,6 +131,7 @@ class Accelerator(wiring.Component):
         axi.join(m, self, "s_axi_", self.registers.axi, axi.LITE)
         for client in (self.load, self.store, self.dispatcher, self.fetch):
             m.d.comb += client.base.eq(self.registers.base)
+        m.d.comb += [store.write_low.eq(self.registers.write_low), store.write_high.eq(self.registers.write_high)]
         for port in (*self.read_ports, write):
             m.d.comb += port.stop.eq(self.status.stop)
         m.d.comb += self.status.idle.eq(Cat(port.idle for port in (*self.read_ports, write)).all())

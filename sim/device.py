@@ -59,6 +59,8 @@ class _Memory(ctypes.Structure):
         ("seed", ctypes.c_uint64),
         ("error_low", ctypes.c_uint32),
         ("error_high", ctypes.c_uint32),
+        ("lenient", ctypes.c_uint32),
+        *((name, ctypes.c_uint64) for name in ("silent_from", "silent_to", "outside_reads", "outside_writes")),
     )
 
 
@@ -78,6 +80,9 @@ _FUNCTIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "sim_record": (None, (_P, _U32)),
     "sim_clear": (None, (_P,)),
     "sim_error_range": (None, (_P, _U32, _U32)),
+    "sim_silence": (None, (_P, _U64, _U64)),
+    "sim_lenient": (None, (_P, _INT)),
+    "sim_outside": (None, (_P, ctypes.POINTER(_U64))),
     "sim_traffic": (None, (_P, ctypes.POINTER(_U64))),
     "sim_writes": (_U64, (_P, ctypes.c_uint, _POINTER)),
     "sim_events": (_U64, (_P, ctypes.c_uint, _POINTER)),
@@ -227,6 +232,21 @@ class SimulatedDevice:
     def inject_errors(self, low: int, high: int) -> None:
         """Answer beats at addresses low..high-1 with SLVERR; (0, 0) ends it."""
         self._lib.sim_error_range(self._sim, low, high)
+
+    def silence(self, first: int, last: int) -> None:
+        """Memory takes and answers nothing in cycles first..last-1 (see `cycle`); (0, 0) ends it."""
+        self._lib.sim_silence(self._sim, first, last)
+
+    def answer_outside(self) -> None:
+        """From now on bursts outside the memory are answered with DECERR, as a bus does, instead of ending the run."""
+        self._lib.sim_lenient(self._sim, 1)
+
+    @property
+    def outside(self) -> tuple[int, int]:
+        """Read and write bursts outside the memory so far."""
+        raw = (_U64 * 2)()
+        self._lib.sim_outside(self._sim, raw)
+        return raw[0], raw[1]
 
     def traffic(self) -> tuple[Traffic, ...]:
         """Per AXI port, since the start or `clear`."""

@@ -39,7 +39,12 @@ struct Memory {
     uint32_t stall;  // chance in 1024 that a channel pauses for a cycle
     uint64_t seed;
     uint32_t error_low, error_high;  // addresses answered with SLVERR
+    uint32_t lenient;  // bursts outside the memory are answered with DECERR and counted; otherwise they end the run
+    uint64_t silent_from, silent_to;  // cycles in which nothing is taken or answered
+    uint64_t outside_reads, outside_writes;  // bursts outside the memory
 };
+
+constexpr uint8_t SLVERR = 2, DECERR = 3;
 
 struct Random {
     uint64_t state;
@@ -109,17 +114,25 @@ struct Traffic {
 
 class PortSide {
   protected:
-    const Memory& memory;
+    Memory& memory;
     Budget& budget;
     const unsigned port;
     Random random;
+
+    bool silent(uint64_t now) const { return now >= memory.silent_from && now < memory.silent_to; }
 
     bool pauses() { return memory.stall && random.next() % 1024 < memory.stall; }
 
     // Beyond the first data: a random share of the latency when stalls are on.
     uint64_t ready_at(uint64_t now) { return now + memory.latency + (memory.stall ? random.next() % memory.latency : 0); }
 
-    bool faulty(uint32_t addr) const { return addr >= memory.error_low && addr < memory.error_high; }
+    bool holds(uint32_t addr) const { return addr >= memory.base && addr - memory.base < memory.size; }
+
+    // No burst crosses 4 KiB and the memory is whole pages, so that a beat tells for its burst.
+    uint8_t response(uint32_t addr) const {
+        if (!holds(addr)) return DECERR;
+        return addr >= memory.error_low && addr < memory.error_high ? SLVERR : 0;
+    }
 
     void accept(const Address& a, size_t outstanding, const char* channel) const {
         const unsigned bytes = (a.len + 1u) * BEAT;
@@ -131,7 +144,7 @@ class PortSide {
             violation("port %u: %s burst of %u beats, at most %u allowed", port, channel, a.len + 1u, memory.burst_beats);
         if (from / 4096 != (to - 1) / 4096)
             violation("port %u: %s burst 0x%llx..0x%llx crosses a 4 KiB boundary", port, channel, from, to - 1);
-        if (from < memory.base || to > end)
+        if (!memory.lenient && (from < memory.base || to > end))
             violation("port %u: %s burst 0x%llx..0x%llx is outside the memory 0x%x..0x%llx", port, channel, from, to - 1,
                       memory.base, end - 1);
         if (outstanding >= memory.outstanding)
@@ -143,7 +156,7 @@ class PortSide {
   public:
     Traffic traffic;
 
-    PortSide(const Memory& m, Budget& b, unsigned number, uint64_t salt)
+    PortSide(Memory& m, Budget& b, unsigned number, uint64_t salt)
         : memory(m), budget(b), port(number), random{(m.seed + 1) * 0x9E3779B97F4A7C15ull + salt} {}
 };
 
@@ -163,19 +176,21 @@ class ReadSide : PortSide {
   public:
     using PortSide::traffic;
 
-    ReadSide(const ReadPins& p, const Memory& m, Budget& b, unsigned number) : PortSide(m, b, number, 2 * number), pins(p) {}
+    ReadSide(const ReadPins& p, Memory& m, Budget& b, unsigned number) : PortSide(m, b, number, 2 * number), pins(p) {}
 
     // Values for this cycle, from what happened in the last ones.
     void drive(uint64_t now) {
-        *pins.arready = !pauses();
+        const bool quiet = silent(now);
+        *pins.arready = !pauses() && !quiet;
         if (shown) return;
         *pins.rvalid = 0;
-        if (bursts.empty() || bursts.front().ready > now || pauses() || !budget.take()) return;
+        if (quiet || bursts.empty() || bursts.front().ready > now || pauses() || !budget.take()) return;
         const Burst& burst = bursts.front();
-        const bool bad = faulty(burst.addr);
-        std::memcpy(pins.rdata, at(burst.addr), BEAT);
+        const uint8_t bad = response(burst.addr);
+        *pins.rdata = 0;
+        if (bad != DECERR) std::memcpy(pins.rdata, at(burst.addr), BEAT);
         if (bad) *pins.rdata ^= 0xDEADDEADDEADDEADull;
-        *pins.rresp = bad ? 2 : 0;
+        *pins.rresp = bad;
         *pins.rlast = burst.left == 1;
         *pins.rvalid = shown = true;
     }
@@ -185,6 +200,7 @@ class ReadSide : PortSide {
         stable.check(*pins.arvalid, *pins.arready, address(), port, "AR");
         if (*pins.arvalid && *pins.arready) {
             accept(address(), bursts.size(), "AR");
+            memory.outside_reads += !holds(*pins.araddr);
             bursts.push_back({*pins.araddr, *pins.arlen + 1u, ready_at(now)});
             traffic.bursts++;
         }
@@ -227,10 +243,10 @@ class WriteSide : PortSide {
     void respond(uint64_t now) {
         if (shown) return;
         *pins.bvalid = 0;
-        if (filling == 0 || bursts.front().ready > now || pauses()) return;
-        const bool bad = faulty(bursts.front().addr);
+        if (silent(now) || filling == 0 || bursts.front().ready > now || pauses()) return;
+        const uint8_t bad = response(bursts.front().addr);
         if (!bad) commit(bursts.front());
-        *pins.bresp = bad ? 2 : 0;
+        *pins.bresp = bad;
         *pins.bvalid = shown = true;
     }
 
@@ -249,12 +265,13 @@ class WriteSide : PortSide {
   public:
     using PortSide::traffic;
 
-    WriteSide(const WritePins& p, const Memory& m, Budget& b, unsigned number)
+    WriteSide(const WritePins& p, Memory& m, Budget& b, unsigned number)
         : PortSide(m, b, number, 2 * number + 1), pins(p) {}
 
     void drive(uint64_t now) {
-        *pins.awready = !pauses();
-        *pins.wready = *pins.wvalid && filling < bursts.size() && !pauses() && budget.take();
+        const bool quiet = silent(now);
+        *pins.awready = !pauses() && !quiet;
+        *pins.wready = !quiet && *pins.wvalid && filling < bursts.size() && !pauses() && budget.take();
         respond(now);
     }
 
@@ -270,6 +287,7 @@ class WriteSide : PortSide {
         }
         if (*pins.awvalid && *pins.awready) {
             accept(address(), bursts.size(), "AW");
+            memory.outside_writes += !holds(*pins.awaddr);
             bursts.push_back({*pins.awaddr, *pins.awlen + 1u, 0, 0, {}});
             traffic.bursts++;
         }

@@ -182,6 +182,19 @@ class Simulation {
         memory.error_high = high;
     }
 
+    void silence(uint64_t from, uint64_t to) {
+        memory.silent_from = from;
+        memory.silent_to = to;
+    }
+
+    void set_lenient(bool lenient) { memory.lenient = lenient; }
+
+    // Read and write bursts outside the memory.
+    void outside(uint64_t* out) const {
+        out[0] = memory.outside_reads;
+        out[1] = memory.outside_writes;
+    }
+
     // Per port: bytes and bursts read, bytes and bursts written.
     void traffic(uint64_t* out) const {
         for (unsigned p = 0; p < 2; p++) {
@@ -257,6 +270,9 @@ int sim_quiet(Simulation* sim) { return sim->quiet(); }
 void sim_record(Simulation* sim, uint32_t writers) { sim->record = writers; }
 void sim_clear(Simulation* sim) { sim->clear(); }
 void sim_error_range(Simulation* sim, uint32_t low, uint32_t high) { sim->set_error_range(low, high); }
+void sim_silence(Simulation* sim, uint64_t from, uint64_t to) { sim->silence(from, to); }
+void sim_lenient(Simulation* sim, int lenient) { sim->set_lenient(lenient); }
+void sim_outside(Simulation* sim, uint64_t* out) { sim->outside(out); }
 void sim_traffic(Simulation* sim, uint64_t* out) { sim->traffic(out); }
 uint64_t sim_writes(Simulation* sim, unsigned writer, const void** data) {
     *data = sim->write_logs[writer].data();

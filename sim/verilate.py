@@ -26,6 +26,8 @@ LIBRARY = "libsim.so"
 CXX_FLAGS = "-fPIC -march=native -fno-semantic-interposition -fvisibility-inlines-hidden"
 #: The fast path is optimised fully; what runs once (construction, reset) is not worth the compile time.
 MAKE = ("OPT_FAST=-O3", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
+#: Compiled in a fraction of the time, for accelerators that simulate little.
+MAKE_QUICK = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
 SPLIT = ("--output-split", "20000", "--output-split-cfuncs", "5000")
 
 Log = Callable[[str], None]
@@ -42,9 +44,10 @@ def build(
     log: Log = _silent,
     waves: bool = False,
     jobs: int | None = None,
+    quick: bool = False,
 ) -> Path:
     """The library for this Verilog (a text, or the path of a file), in ``out_dir`` or the user's cache. What is compiled
-    has the twins of `sim.twin`.
+    has the twins of `sim.twin`. ``quick`` compiles sooner what then runs slower.
 
     Built only if ``out_dir`` does not hold it yet; an interrupted build leaves nothing that looks finished.
     Raises `UserError` with the path of the compiler's output when it fails.
@@ -56,27 +59,28 @@ def build(
     base = Path(out_dir).resolve() if out_dir else toolchain.cache_directory() / "frames"
     tools = toolchain.find()
     header, text = pins.header(text, config), pins.wrapped(text)
-    done = base / f"sim-{_key(text, header, tools, waves)}"
+    make = MAKE_QUICK if quick else MAKE
+    done = base / f"sim-{_key(text, header, tools, waves, make)}"
     try:
         base.mkdir(parents=True, exist_ok=True)
         with locked(base / ".lock"):
             if (done / LIBRARY).exists():
                 log(f"simulator: found {done / LIBRARY}")
             else:
-                _build(text, header, done, tools, waves, jobs or os.cpu_count() or 1, log)
+                _build(text, header, done, tools, waves, jobs or os.cpu_count() or 1, make, log)
     except OSError as error:
         raise UserError(f"cannot build the simulator in {base}: {error.strerror}") from error
     return done / LIBRARY
 
 
-def _key(text: str, header: str, tools: toolchain.Toolchain, waves: bool) -> str:
+def _key(text: str, header: str, tools: toolchain.Toolchain, waves: bool, make: tuple[str, ...]) -> str:
     parts = [
         text,
         header,
         str(tools),
         str(waves),
         CXX_FLAGS,
-        *MAKE,
+        *make,
         *SPLIT,
         *toolchain.VERILATOR_FAST,
         _processor(),
@@ -95,7 +99,7 @@ def _processor() -> str:
 
 
 def _build(
-    text: str, header: str, done: Path, tools: toolchain.Toolchain, waves: bool, jobs: int, log: Log
+    text: str, header: str, done: Path, tools: toolchain.Toolchain, waves: bool, jobs: int, flags: tuple[str, ...], log: Log
 ) -> None:
     for stale in done.parent.glob(".building-*"):  # of a build that was killed: this one holds the lock
         shutil.rmtree(stale, ignore_errors=True)
@@ -109,7 +113,7 @@ def _build(
         log("simulator: Verilator translates the accelerator to C++")
         _run(_verilate_command(tools, work, waves), work, tools.environment(waves), report)
         log(f"simulator: compiling with {jobs} jobs")
-        make = [str(tools.make), f"-j{jobs}", "-C", "obj", "-f", "Vtop.mk", *MAKE, LIBRARY]
+        make = [str(tools.make), f"-j{jobs}", "-C", "obj", "-f", "Vtop.mk", *flags, LIBRARY]
         _run(make, work, tools.environment(waves), report)
         finished = work / "finished"
         finished.mkdir()

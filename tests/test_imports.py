@@ -74,7 +74,8 @@ NUMPY_ONLY_ALLOWED = {"numpy", "codesign"}
 #: steps, which may use everything of ours
 STEPS = ("codesign.build", "codesign.cli", "codesign.report", "codesign.bench", "codesign.api", "codesign.doctor", "codesign.sweep",
          "codesign.timing", "codesign.diff", "codesign.package", "codesign.virtual", "codesign.vivado",
-         "codesign.study", "codesign.selftest", "codesign.ecp5", "codesign.fuzz")  # fmt: skip
+         "codesign.study", "codesign.selftest", "codesign.ecp5", "codesign.fuzz",
+         "codesign.faults")  # fmt: skip
 FILES = sorted(path for top in TOP for path in (ROOT / top).rglob("*.py"))
 
 

@@ -26,6 +26,7 @@ from codesign.cli import (
     download,
     eval,
     export,
+    faults,
     fuzz,
     package,
     ptq,
@@ -82,6 +83,7 @@ app.command("check")(check.check_command)
 app.command("export")(export.export_command)
 app.command("digits")(digits.digits_command)
 app.command("disasm")(disasm.disasm_command)
+app.command("faults")(faults.faults_command)
 app.command("fuzz")(fuzz.fuzz_command)
 app.command("selftest")(selftest.selftest_command)
 app.command("doctor")(doctor.doctor_command)

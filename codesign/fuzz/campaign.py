@@ -29,15 +29,18 @@ class Campaign:
         self._libraries: dict[int, Path] = {}
 
     def run(self, wanted: dict[str, int], progress: Callable[[str, Outcome], None] = lambda *_: None) -> None:
-        """``wanted`` compared cases by kind, those in the journal included."""
-        for kind in KINDS:
-            seed = 0
-            while self.journal.compared(kind) < wanted.get(kind, 0):
-                if seed > 100 + wanted[kind] / MOST_REFUSED:
-                    raise UserError(f"the planner refuses most {kind} cases; {self.journal.path} says why")
-                if (kind, seed) not in self.journal.done:
-                    progress(kind, self._one(kind, seed))
-                seed += 1
+        """``wanted`` compared cases by kind, those in the journal included: one accelerator after the other, to each its
+        share, so that the first results are there before the last accelerator is compiled."""
+        for number in range(len(MACHINES)):
+            for kind in KINDS:
+                share = -(-wanted.get(kind, 0) // len(MACHINES))
+                seed = number
+                while self.journal.compared(kind, number) < share:
+                    if seed > len(MACHINES) * (20 + share / MOST_REFUSED):
+                        raise UserError(f"the planner refuses most {kind} cases; {self.journal.path} says why")
+                    if (kind, seed) not in self.journal.done:
+                        progress(kind, self._one(kind, seed))
+                    seed += len(MACHINES)
 
     def _one(self, kind: str, seed: int) -> Outcome:
         case = drawn(kind, seed)

@@ -105,9 +105,9 @@ class Journal:
         with self.path.open("ab") as file:
             file.write(_line(entry))
 
-    def compared(self, kind: str) -> int:
-        """Cases of a kind that were compared."""
-        return self.totals[kind].compared if kind in self.totals else 0
+    def compared(self, kind: str, machine: int) -> int:
+        """Cases of a kind that were compared on an accelerator."""
+        return self.totals[kind].machines[machine] if kind in self.totals else 0
 
 
 def _line(entry: dict[str, Any]) -> bytes:

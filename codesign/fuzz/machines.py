@@ -36,7 +36,7 @@ def library(config: Accelerator, folder: Path | None = None, log: Callable[[str]
     from hw.generate import verilog
     from sim.verilate import build
 
-    return build(verilog(config, monitors=True), config, folder, log)
+    return build(verilog(config, monitors=True), config, folder, log, quick=True)
 
 
 def title(config: Accelerator) -> str:

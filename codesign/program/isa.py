@@ -65,7 +65,7 @@ class Fault(IntEnum):
 
     NONE = 0
     OPCODE = 1  #: unknown opcode or engine
-    ADDRESS = 2  #: scratchpad address out of range
+    ADDRESS = 2  #: scratchpad address out of range, or a store outside WRITE_LOW..WRITE_HIGH
     READ = 3  #: AXI read error response
     WRITE = 4  #: AXI write error response
     WATCHDOG = 5  #: no instruction retired for WATCHDOG cycles

@@ -97,6 +97,11 @@ class Program:
     outputs: dict[str, PlaneTensor]
     dram_bytes: int
 
+    @property
+    def writable(self) -> tuple[int, int]:
+        """First byte that the program's stores may write, and the one behind the last: all but program and parameters."""
+        return self.content.size, self.dram_bytes
+
     def write_input(self, memory: np.ndarray, codes: np.ndarray) -> None:
         """Put the input's int8 codes (C, H, W) where the program expects them: as an image, or as planes."""
         if self.image is None:

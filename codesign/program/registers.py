@@ -24,6 +24,8 @@ class Register(IntEnum):
     ID = 0x20  #: IDENTITY
     SHAPE = 0x24  #: bits 7:0 lanes, 15:8 array_out, 23:16 depthwise_units, 31:24 spad_words / 256 (0 = 65536)
     IRQ = 0x28  #: bit 0 enables the interrupt (level, while done or fault)
+    WRITE_LOW = 0x2C  #: first byte that a store may write, relative to BASE; multiple of 128
+    WRITE_HIGH = 0x30  #: the byte behind the last that a store may write, relative to BASE; multiple of 128; 0: anywhere
     COUNTERS = 0x40  #: + 32 * engine + 4 * Counter
 
 
@@ -52,5 +54,7 @@ MEANING: dict[Register, tuple[str, str]] = {
     Register.ID: ("R", f"{IDENTITY:#010x}"),
     Register.SHAPE: ("R", "bits 7:0 lanes, 15:8 array_out, 23:16 depthwise_units, 31:24 spad_words / 256 (0: 65536)"),
     Register.IRQ: ("RW", "bit 0 enables the interrupt (level, while done or fault)"),
+    Register.WRITE_LOW: ("RWH", "first byte that a store may write, relative to BASE; multiple of 128"),
+    Register.WRITE_HIGH: ("RWH", "the byte behind the last that a store may write, relative to BASE; multiple of 128; 0: anywhere"),
     Register.COUNTERS: ("R", "+ 32 * engine + 4 * counter: busy, token, param, memory, drain, idle cycles"),
 }

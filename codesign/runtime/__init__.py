@@ -16,6 +16,7 @@ from codesign.runtime.faults import (
     AcceleratorTimeout,
     AddressFault,
     BufferFreed,
+    CorruptMemory,
     DriverError,
     FrameError,
     OpcodeFault,
@@ -32,5 +33,6 @@ from codesign.runtime.trace import Traced
 __all__ = [
     "Detector", "Detections", "Package", "Device", "Buffer", "Traced", "scaled", "DriverError", "PackageError",
     "WrongAccelerator", "FrameError", "BufferFreed", "AcceleratorBusy", "AcceleratorTimeout", "AcceleratorFault",
+    "CorruptMemory",
     "OpcodeFault", "AddressFault", "ReadFault", "WriteFault", "WatchdogFault", "UnsupportedFault",
 ]  # fmt: skip

@@ -38,8 +38,9 @@ class Accelerator:
     def busy(self) -> bool:
         return bool(self._device.register_read(Register.STATUS) & BUSY)
 
-    def start(self, program: int, count: int, base: int, watchdog: int) -> None:
-        """Begin ``count`` instructions at ``program`` of the memory at ``base``. Raises `AcceleratorBusy`."""
+    def start(self, program: int, count: int, base: int, watchdog: int, writable: tuple[int, int]) -> None:
+        """Begin ``count`` instructions at ``program`` of the memory at ``base``, whose bytes ``writable`` (first, end) stores
+        may write. Raises `AcceleratorBusy`."""
         if self.busy:
             raise AcceleratorBusy("the accelerator is running; reset() it first")
         write = self._device.register_write
@@ -47,6 +48,8 @@ class Accelerator:
         write(Register.COUNT, count)
         write(Register.BASE, base)
         write(Register.WATCHDOG, watchdog)
+        write(Register.WRITE_LOW, writable[0])
+        write(Register.WRITE_HIGH, writable[1])
         write(Register.IRQ, 1)
         write(Register.CONTROL, START)
 

@@ -17,6 +17,7 @@ from codesign.runtime.faults import (
     AcceleratorFault,
     AcceleratorTimeout,
     BufferFreed,
+    CorruptMemory,
     DriverError,
 )
 from codesign.runtime.opening import open_device
@@ -32,12 +33,15 @@ class Detector:
 
     ``retries``: how often a frame that ended with a fault or a timeout is run again, from a reset and with program and
     weights written anew; ``faults`` keeps the last of what happened. ``seconds`` is the longest a frame may take.
+    ``check``: after every so many frames program and weights in memory are compared with the package's (0: never); a frame
+    after which they differ counts as one that failed.
     """
 
     def __init__(self, package: Package, device: Device, retries: int = 1, seconds: float = FRAME_SECONDS,
-                 watchdog: int = WATCHDOG_CYCLES):  # fmt: skip
+                 watchdog: int = WATCHDOG_CYCLES, check: int = 0):  # fmt: skip
         self.package, self._what = package, package.description
-        self.retries, self.seconds, self.watchdog = retries, seconds, watchdog
+        self.retries, self.seconds, self.watchdog, self.check = retries, seconds, watchdog, check
+        self._unchecked = 0  # frames since the last check
         self.faults: deque[DriverError] = deque(maxlen=100)
         self.cycles = 0  #: of the last frame
         self._device, self._slots, self._in_use, self._closed = device, [], False, False
@@ -154,7 +158,7 @@ class Detector:
 
     def _begin(self, slot: Slot) -> None:
         """Start; what was left running (an interrupted wait) is stopped first."""
-        frame = (0, self._what.instructions, slot.address, self.watchdog)
+        frame = (0, self._what.instructions, slot.address, self.watchdog, slot.writable)
         try:
             self._accelerator.start(*frame)
         except AcceleratorBusy:
@@ -167,14 +171,24 @@ class Detector:
             try:
                 self._accelerator.wait(self.seconds)
                 self.cycles = self._accelerator.cycles
+                self._compare(slot)
                 return
-            except (AcceleratorFault, AcceleratorTimeout) as error:
+            except (AcceleratorFault, AcceleratorTimeout, CorruptMemory) as error:
                 self.faults.append(error)
                 self._accelerator.reset()
+                slot.restore()
                 if attempt == self.retries:
                     raise
-                slot.restore()
                 self._begin(slot)
+
+    def _compare(self, slot: Slot) -> None:
+        """Raise `CorruptMemory` where it is time to look and program or weights have changed."""
+        self._unchecked += 1
+        if self.check == 0 or self._unchecked < self.check:
+            return
+        self._unchecked = 0
+        if not slot.intact():
+            raise CorruptMemory("program or weights in memory have changed since they were written; they are written anew")
 
     def _decode(self, slot: Slot) -> Detections:
         return decode_at(slot.heat(), slot.code_at, self._quantisers)

@@ -41,6 +41,10 @@ class AcceleratorTimeout(DriverError):
         self.seconds = seconds
 
 
+class CorruptMemory(DriverError):
+    """Program or weights in memory are not the package's; what was computed with them cannot be trusted."""
+
+
 class AcceleratorFault(DriverError):
     """The accelerator stopped: ``code`` (`codesign.program.isa.Fault`), ``engine`` and ``index`` of the instruction."""
 
@@ -64,7 +68,7 @@ class OpcodeFault(AcceleratorFault):
 class AddressFault(AcceleratorFault):
     """Fault.ADDRESS."""
 
-    meaning = "scratchpad address out of range"
+    meaning = "scratchpad address out of range, or a store outside the write window"
     remedy = "the program in memory was overwritten or is another accelerator's"
 
 

@@ -26,6 +26,19 @@ class Slot:
         """Where the memory lies, as the accelerator sees it."""
         return self._buffer.address
 
+    @property
+    def writable(self) -> tuple[int, int]:
+        """First byte that the accelerator may write, and the one behind the last: behind the weights."""
+        return self._what.weights_address + len(self._package.weights), self._what.memory_bytes
+
+    def intact(self) -> bool:
+        """Whether program and weights in memory are the package's."""
+        program, weights, at = self._package.program, self._package.weights, self._what.weights_address
+        self._buffer.invalidate(0, at + len(weights))
+        memory = self._buffer.array
+        parts = ((memory[: len(program)], program), (memory[at : at + len(weights)], weights))
+        return all(np.array_equal(part, np.frombuffer(data, np.uint8)) for part, data in parts)
+
     def restore(self) -> None:
         """Put program and weights where they belong, whatever became of them."""
         program, weights, at = self._package.program, self._package.weights, self._what.weights_address

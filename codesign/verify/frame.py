@@ -76,6 +76,8 @@ def run_frame(
         device.register_write(Register.COUNT, len(program.instructions))
         device.register_write(Register.BASE, 0)
         device.register_write(Register.WATCHDOG, DEFAULT_WATCHDOG)
+        for register, value in zip((Register.WRITE_LOW, Register.WRITE_HIGH), program.writable, strict=True):
+            device.register_write(register, value)
         began = time.perf_counter()
         device.register_write(Register.CONTROL, 1)
         finished = device.run(max_cycles, progress)

@@ -20,7 +20,7 @@ GIVEN = parameters()
 CONFIG = AcceleratorConfig(**GIVEN["config"])
 IDLE, STALL = GIVEN["idle"], GIVEN["stall"]
 
-HELD = (Register.PROGRAM, Register.COUNT, Register.BASE)  #: cannot be written while busy
+HELD = (Register.PROGRAM, Register.COUNT, Register.BASE, Register.WRITE_LOW, Register.WRITE_HIGH)  #: cannot be written while busy
 #: Registers the host writes, with the bits they keep.
 WRITTEN = {register: 0xFFFF_FFFF for register in (*HELD, Register.WATCHDOG)} | {Register.IRQ: 1}
 SHAPE = CONFIG.lanes | CONFIG.array_out << 8 | CONFIG.depthwise_units << 16
@@ -157,7 +157,7 @@ async def control(dut: Any) -> None:
 
 @cocotb.test()
 async def holds_the_program_while_busy(dut: Any) -> None:
-    """PROGRAM, COUNT and BASE ignore writes while busy; WATCHDOG and IRQ do not."""
+    """PROGRAM, COUNT, BASE and the write window ignore writes while busy; WATCHDOG and IRQ do not."""
     host = await Host.begin(dut)
     for register in WRITTEN:
         await host.write(register, 0x1234_5679)

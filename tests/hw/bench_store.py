@@ -175,6 +175,29 @@ async def refuses_a_word_beyond_the_scratchpad(dut: Any) -> None:
 
 
 @cocotb.test()
+async def writes_only_inside_the_window(dut: Any) -> None:
+    """Stores inside are written; of one that leaves the window below, above or by its address' wrapping, no burst outside is
+    asked for, and the fault names it."""
+    bench = await Bench.begin(dut)
+    low, high = 128 * 4, 128 * 20
+    dut.write_low.value, dut.write_high.value = low, high
+    await cycles(dut, 3)
+    inside = Transfer(3, low, high - low - 4 * SIZE, 1, 4, 2, 4)  # its first and its last word touch the bounds
+    want = bench.copied([inside])
+    bench.send([inside])
+    await bench.monitor.wait(1)
+    outside = [(low - 128, 128), (high - 128, 128), (high, 128), (0, 128), (0xFFFF_FF00, 128)][bench.rng.randrange(5)]
+    bench.send([Transfer(4, *outside, 1, 4, 2, 4)])
+    assert await bench.fault() == (Fault.ADDRESS, 4)
+    await cycles(dut, 200)
+    burst = [(at, beats) for at, beats in ((b.address - bench.base, b.beats * BEAT_BYTES) for b in bench.writes.address.bursts)]
+    assert all(low <= at and at + size <= high for at, size in burst), burst
+    changed = np.flatnonzero(np.frombuffer(bytes(bench.memory), np.uint8) != want)
+    assert ((changed >= bench.base + low) & (changed < bench.base + high)).all()
+    dut.write_low.value = dut.write_high.value = 0
+
+
+@cocotb.test()
 async def stops_cleanly(dut: Any) -> None:
     """After ``stop`` no burst starts but one already shown, those outstanding are completed, and DRAM holds
     words that were asked for or what it held before."""

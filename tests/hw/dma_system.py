@@ -55,6 +55,8 @@ class StoreSystem(wiring.Component):
                 "control": Out(EngineControl()),
                 "read": Out(ScratchpadRead(config)),
                 "base": In(32),
+                "write_low": In(32),
+                "write_high": In(32),
                 "stop": In(1),
                 "idle": Out(1),
                 **axi.flat("axi_", axi.WRITE),
@@ -71,6 +73,7 @@ class StoreSystem(wiring.Component):
         for name in ("response", "response_last", "response_error"):
             m.d.comb += getattr(engine, name).eq(getattr(port, name))
         m.d.comb += [engine.base.eq(self.base), port.stop.eq(self.stop), self.idle.eq(port.idle)]
+        m.d.comb += [engine.write_low.eq(self.write_low), engine.write_high.eq(self.write_high)]
         axi.join(m, self, "axi_", port.axi, axi.WRITE)
         return m
 

@@ -14,6 +14,7 @@ from codesign.runtime import (
     AcceleratorBusy,
     AcceleratorTimeout,
     BufferFreed,
+    CorruptMemory,
     Detector,
     DriverError,
     FrameError,
@@ -120,6 +121,25 @@ def test_a_damaged_program_is_put_back_and_the_frame_run_again(detector: Detecto
     assert small.same(detector.detect(picture), small.golden(picture))
     (fault,) = detector.faults
     assert isinstance(fault, OpcodeFault) and (fault.code, fault.index) == (1, 0)
+
+
+def test_a_flipped_weight_is_found_by_the_check_alone(detector: Detector, board: VirtualBoard) -> None:
+    picture, what = small.pictures(1)[0], detector.package.description
+    at = what.weights_address + len(detector.package.weights) - 8
+    detector.check = 2
+    for _ in range(2):
+        assert small.same(detector.detect(picture), small.golden(picture))
+    assert not detector.faults
+    board.simulated.buffer[at] ^= 1
+    detector.detect(picture)  # not looked at
+    assert not detector.faults
+    assert small.same(detector.detect(picture), small.golden(picture))
+    assert [type(fault) for fault in detector.faults] == [CorruptMemory]
+    detector.retries, detector.check = 0, 1
+    board.simulated.buffer[at] ^= 1
+    with pytest.raises(CorruptMemory, match="written anew"):
+        detector.detect(picture)
+    assert small.same(detector.detect(picture), small.golden(picture))
 
 
 def test_a_frame_that_takes_too_long_is_a_timeout_or_the_watchdogs(detector: Detector) -> None:

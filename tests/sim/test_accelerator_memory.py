@@ -15,7 +15,7 @@ from codesign.program.isa import Engine, Fault, Opcode
 from codesign.program.registers import IDENTITY, Counter, Register
 from hw.generate import verilog
 from sim import verilate
-from sim.device import SimulatedDevice
+from sim.device import SimulatedDevice, SimulationError
 
 # The computing engines are as small as they can be: this is about memory.
 CONFIG = AcceleratorConfig(lanes=16, array_out=4, depthwise_units=1, spad_words=4096, depthwise_requant=1)
@@ -151,3 +151,44 @@ def test_error_responses_are_faults(library: Path, low: int, code: Fault, engine
     device.register_write(Register.CONTROL, 2)
     start(device, copy(4))
     check_copy(device, 4)
+
+
+def test_a_memory_that_stops_answering_is_named_and_left_behind(library: Path) -> None:
+    device = SimulatedDevice(library, CONFIG, DRAM, SIZE, base=1 << 28)
+    device.buffer[SOURCE:TARGET] = 7
+    device.silence(device.cycle + 400, 1 << 62)
+    with pytest.raises(SimulationError):
+        start(device, copy(2), watchdog=5000)
+    # AXI forbids to give up what is outstanding: busy, but the registers answer and say why
+    assert device.register_read(Register.STATUS) == 1
+    assert device.register_read(Register.FAULT) & 255 == Fault.WATCHDOG
+    device.register_write(Register.CONTROL, 2)
+    assert not device.advance(1000) and device.register_read(Register.STATUS) == 1
+    device.silence(0, 0)
+    device.advance(1000)
+    assert device.register_read(Register.STATUS) == 0
+    start(device, copy(2), watchdog=5000)
+    check_copy(device, 2)
+
+
+def test_a_store_outside_the_window_is_not_sent(library: Path) -> None:
+    device = SimulatedDevice(library, CONFIG, DRAM, SIZE, base=1 << 28)
+    device.buffer[SOURCE:TARGET] = 7
+    device.register_write(Register.WRITE_LOW, TARGET)
+    device.register_write(Register.WRITE_HIGH, TARGET + 2 * 4096)
+    start(device, copy(3))
+    assert fault(device) == (Fault.ADDRESS, Engine.STORE, 5)
+    inside, beyond = np.split(device.buffer[TARGET:], [2 * 4096])
+    assert (inside[:4096] == 7).all() and not beyond.any()  # of the second, what was sent before the fault
+    start(device, copy(2))
+    check_copy(device, 2)
+
+
+def test_addresses_beyond_the_memory_or_between_beats_break_no_rule(library: Path) -> None:
+    device = SimulatedDevice(library, CONFIG, DRAM, SIZE, base=1 << 28)
+    device.answer_outside()
+    start(device, copy(1, dram_addr=SIZE))
+    assert fault(device)[0] == Fault.READ and device.outside[0] > 0 and device.outside[1] == 0
+    device.buffer[SOURCE:TARGET] = 7
+    start(device, copy(1, dram_addr=SOURCE + 5))  # rounded down
+    check_copy(device, 1)
