@@ -133,7 +133,7 @@ class GateWaits(Harness):
 
 
 class BurstsStayInside(Harness):
-    """No burst crosses a 128-byte boundary; a burst waits unchanged until it is taken."""
+    """No burst crosses a 128-byte boundary or begins inside a beat, whatever the command; a burst waits unchanged until it is taken."""
 
     def __init__(self, splitter: Any):
         inputs = {"valid": 1, "ready": 1, "address": 32, "stride": 32, "rows": 16, "beats": 20}
@@ -144,10 +144,10 @@ class BurstsStayInside(Harness):
         m.d.comb += [command.valid.eq(self.valid), burst.ready.eq(self.ready)]
         for name in ("address", "stride", "rows", "beats"):
             m.d.comb += getattr(command.payload, name).eq(getattr(self, name))
-        m.d.comb += [Assume((self.rows != 0) & (self.beats != 0)), Assume(self.address % BEAT_BYTES == 0)]
+        m.d.comb += [Assume((self.rows != 0) & (self.beats != 0))]
         with m.If(burst.valid):
             start = burst.payload.address[3:7]
-            m.d.comb += Assert(start + burst.payload.len <= MAX_BEATS - 1)
+            m.d.comb += [Assert(start + burst.payload.len <= MAX_BEATS - 1), Assert(burst.payload.address % BEAT_BYTES == 0)]
         held, kept = Signal(), Signal(burst.payload.as_value().shape())
         m.d.sync += [held.eq(burst.valid & ~burst.ready), kept.eq(burst.payload)]
         with m.If(held):

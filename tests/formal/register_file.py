@@ -11,14 +11,15 @@ from amaranth.hdl import Assert
 from codesign.program.registers import IDENTITY, Register
 from tests.formal.harness import Harness
 
-KEPT = {"program": Register.PROGRAM, "count": Register.COUNT, "base": Register.BASE}  # while busy
+KEPT = {"program": Register.PROGRAM, "count": Register.COUNT, "base": Register.BASE,
+        "write_low": Register.WRITE_LOW, "write_high": Register.WRITE_HIGH}  # fmt: skip  # while busy
 LATER = {"watchdog": Register.WATCHDOG}
 STATE = {"busy": 1, "done": 1, "fault": 1, "fault_word": 32, "cycles": 32, "counter_value": 32}
 
 
 class RegistersAreKept(Harness):
     """Every write is answered once, every read once, an answer stays until it is taken and is OKAY. A register changes by
-    a write to its own address alone, in the bytes strobed, PROGRAM, COUNT and BASE not while busy; START pulses for
+    a write to its own address alone, in the bytes strobed, PROGRAM, COUNT, BASE and the write window not while busy; START pulses for
     a 1 written to CONTROL while not busy, RESET for a 2; a read gives what the register held, 0 where there is
     none."""
 
