@@ -130,6 +130,7 @@ PROOFS: dict[str, Proof | Residency] = {
             "waits for an engine when stopped": ("(self.beats.valid | self.stop)", "self.beats.valid"),
         },
         bug_depth=8,
+        slow=True,
     ),
     "read arbiter": Proof(
         "hw.axi_arbiter",

@@ -49,17 +49,23 @@ def test_convolutions_of_any_kernel_equal_loops(kernel, stride, pad, depthwise):
 
 
 @pytest.mark.parametrize("form", ["square", "pairs"])
-@pytest.mark.parametrize("kernel", [(3, 3), (5, 3), (3, 5), (3, 1), (1, 3)])
+@pytest.mark.parametrize("kernel", [(3, 3), (5, 3), (3, 1), (1, 3), (1, 5), (1, 7)])
 @pytest.mark.parametrize("bound", [1, 7])
 def test_deformable_convolutions_of_any_kernel_equal_loops(form, kernel, bound):
     taps = kernel[0] * kernel[1]
     square = form == "square"
     offsets = codes(1 if square else 2 * taps, 6, 7, seed=2, low=0 if square else -bound, high=bound + 1)
-    offsets[:, 0, 0], offsets[:, -1, -1] = bound, 0 if square else -bound
+    offsets[:, 0, 0], offsets[:, -1, -1] = 0 if square else -bound, bound
     node = DeformConv("d", ("x", "o"), "y", codes(2, 1, *kernel, seed=3, low=-8, high=8), 4, requant(2), form, bound)
     data = codes(2, 6, 7)
     want = slow_conv(node, data, offsets, -9, data.shape)
     assert np.array_equal(run_node(node, [data, offsets], [-9, 0]), want)
+
+
+def test_the_largest_bound_times_the_kernel_is_more_than_int8():
+    node = DeformConv("d", ("x", "o"), "y", np.ones((1, 1, 5, 5), np.int8), 4, requant(1), "square", 127)
+    data, offsets = codes(1, 3, 3), np.full((1, 3, 3), 127, np.int8)
+    assert np.array_equal(run_node(node, [data, offsets], [90, 0]), slow_conv(node, data, offsets, 90, data.shape))
 
 
 def test_one_offset_out_of_bound_is_enough_and_named():
