@@ -64,8 +64,8 @@ def test_deformable_convolutions_of_any_kernel_equal_loops(form, kernel, bound):
 
 def test_the_largest_bound_times_the_kernel_is_more_than_int8():
     node = DeformConv("d", ("x", "o"), "y", np.ones((1, 1, 5, 5), np.int8), 4, requant(1), "square", 127)
-    data, offsets = codes(1, 3, 3), np.full((1, 3, 3), 127, np.int8)
-    assert np.array_equal(run_node(node, [data, offsets], [90, 0]), slow_conv(node, data, offsets, 90, data.shape))
+    data, offsets = np.full((1, 3, 3), 100, np.int8), np.full((1, 3, 3), 127, np.int8)
+    assert (run_node(node, [data, offsets], [0, 0]) == 25).all()  # the centre alone lies inside
 
 
 def test_one_offset_out_of_bound_is_enough_and_named():

@@ -81,19 +81,24 @@ class Mutant:
 
 def mutants(text: str) -> Iterator[Mutant]:
     """Every mutant of the Python source ``text``; docstrings, annotations, imports and messages stay as they are."""
-    tree = ast.parse(text)
-    seen: set[str] = {ast.unparse(tree)}
+    body = ast.parse(text).body
+    parts = [ast.unparse(item) for item in body]
     alike: Counter[tuple[str, ...]] = Counter()
-    for node, where, statement in list(_places(tree, "module", tree)):
-        for kind, changed in _changes(node):
-            _swap(tree, node, changed)
-            source = ast.unparse(tree)
-            _swap(tree, changed, node)
-            if source not in seen:
-                seen.add(source)
+    for i, item in enumerate(body):
+        part = ast.Module([item], [])
+        seen = {parts[i]}
+        for node, where, statement in list(_places(part, "module", part)):
+            for kind, changed in _changes(node):
+                _swap(part, node, changed)
+                mine = ast.unparse(part)
+                _swap(part, changed, node)
+                if mine in seen:
+                    continue
+                seen.add(mine)
                 words = (where, ast.unparse(statement).splitlines()[0], ast.unparse(node), ast.unparse(changed))
                 alike[words] += 1
                 line = getattr(node, "lineno", statement.lineno)
+                source = "\n".join([*parts[:i], mine, *parts[i + 1 :]])
                 yield Mutant(where, line, kind, *words[2:], words[1], alike[words], source)
 
 
