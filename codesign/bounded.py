@@ -36,8 +36,8 @@ def read_bytes(path: str | Path, most: int) -> bytes:
             limit = most if plain else min(most, MOST_OF_STREAM)  # a device has no size
             content = b"" if plain and state.st_size > most else file.read((state.st_size if plain else limit) + 1)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path}: cannot be read ({reason}); check the path and its permissions") from None
+        said = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: cannot be read ({said}); check the path and its permissions") from None
     if len(content) > limit or state.st_size > most:
         raise UserError(f"{path}: larger than {shown_size(limit)}; give a smaller file")
     return content
@@ -49,7 +49,7 @@ def read_json(path: str | Path, most: int = 32 * MIB) -> Any:
     try:
         return json.loads(content.decode())
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not readable JSON ({' '.join(str(error).split())[:100]}); restore or remove it") from None
+        raise UserError(f"{path}: not readable JSON ({reason(error, 100)}); restore or remove it") from None
 
 
 def check_size(path: str | Path, most: int) -> None:
@@ -57,10 +57,16 @@ def check_size(path: str | Path, most: int) -> None:
     try:
         size = os.stat(path).st_size
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path}: cannot be read ({reason}); check the path and its permissions") from None
+        said = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: cannot be read ({said}); check the path and its permissions") from None
     if size > most:
         raise UserError(f"{path}: larger than {shown_size(most)}; give a smaller file")
+
+
+def reason(error: object, most: int = 160) -> str:
+    """What a library says about a file, for a message: one line, printable, the start of it."""
+    text = " ".join(str(error).split())[:most]
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def shown_size(size: int) -> str:

@@ -188,7 +188,7 @@ def _board(path: Path, raw: dict[str, Any]) -> Board:
         raise _Bad(f"device.family = {family}: must be one of {', '.join(FAMILIES)}")
     accelerator, dram = _accelerator(tables["accelerator"]), Dram(**tables["dram"])
     if accelerator.memory_ports > dram.ports:
-        raise _Bad(f"accelerator.memory_ports = {accelerator.memory_ports}: dram.ports is {dram.ports}")
+        raise _Bad(f"accelerator.memory_ports = {accelerator.memory_ports}: dram.ports is {dram.ports}; set both alike")
     return Board(
         name=raw["name"],
         title=raw["title"],

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from codesign.bounded import BROKEN_ARCHIVE, shown_size
+from codesign.bounded import BROKEN_ARCHIVE, reason, shown_size
 from codesign.errors import UserError
 
 MOST_HASHED = 2 << 30  #: bytes
@@ -74,7 +74,7 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except _DAMAGED as error:
         raise UserError(
-            f"{path} cannot be read ({type(error).__name__}: {error}); restore it or build with --fresh"
+            f"{path} cannot be read ({type(error).__name__}: {reason(error)}); restore it or build with --fresh"
         ) from error
 
 
@@ -98,8 +98,8 @@ def write_whole(path: Path, data: bytes | str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(partial)
         if isinstance(error, OSError):
-            reason = error.strerror or str(error)
-            raise UserError(f"{path} cannot be written: {reason}; check the disk's space and permissions") from None
+            said = error.strerror or str(error)
+            raise UserError(f"{path} cannot be written: {said}; check the disk's space and permissions") from None
         raise
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from codesign.bounded import reason
 from codesign.build.pictures import load_picture
 from codesign.errors import UserError
 from codesign.golden import image_codes
@@ -45,8 +46,7 @@ def read_array(path: Path, graph: Graph) -> np.ndarray:
             values = np.load(path, mmap_mode="r", allow_pickle=False)
         kind, shape = values.dtype, values.shape
     except (OSError, ValueError, EOFError, SyntaxError, AttributeError, TypeError, OverflowError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(f"--input {path}: not a NumPy array ({reason}); write it with numpy.save") from None
+        raise UserError(f"--input {path}: not a NumPy array ({reason(error)}); write it with numpy.save") from None
     want = tuple(graph.input.shape)
     if tuple(side for side in shape if side != 1) != tuple(side for side in want if side != 1):
         raise UserError(f"--input {path}: shape {shape}; the network takes {want} (channels, height, width)")

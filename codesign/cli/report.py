@@ -42,8 +42,8 @@ def _sweep(folder: Path) -> None:
     store = Store(folder / BASE)
     try:
         with store.rendered():
-            text = sweep_page(store, (store.about("sweep") or {}).get("text", ""))
+            page = sweep_page(store, (store.about("sweep") or {}).get("text", "")).encode()
     finally:
         store.close()
-    write_whole(folder / PAGE, text)
+    write_whole(folder / PAGE, page)
     console().print(f"written: {folder / PAGE}")

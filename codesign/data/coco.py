@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from codesign.bounded import read_bytes
+from codesign.bounded import read_bytes, reason
 from codesign.data.labels import checked_names, read_labels
 from codesign.data.sample import Sample
 from codesign.errors import UserError
@@ -148,7 +148,7 @@ def _parse(path: Path, _changed: int, _size: int) -> _Document:
     try:
         document = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not a readable COCO file ({str(error)[:120]}); correct the JSON") from None
+        raise UserError(f"{path}: not a readable COCO file ({reason(error)}); correct the JSON") from None
     categories = _categories(document, path)
     pictures: dict[int | str, _Picture] = {}
     for entry in _entries(document, "images", path):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from codesign.bounded import reason
 from codesign.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  #: none whose reader starts another program
@@ -63,7 +64,7 @@ def load_image(path: Path) -> np.ndarray:
     except FileNotFoundError:
         raise UserError(f"{path}: no such image; check the path") from None
     except _BROKEN as error:
-        raise UserError(f"{path}: not a readable image ({' '.join(str(error).split())[:120]}); give an intact PNG or JPEG") from None
+        raise UserError(f"{path}: not a readable image ({reason(error, 120)}); give an intact PNG or JPEG") from None
 
 
 def _rgb(path: Path, image: Image.Image) -> np.ndarray:

@@ -7,6 +7,7 @@ is checked again. Files that are there with the right size are kept, so an inter
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tarfile
@@ -18,6 +19,8 @@ from typing import IO
 
 from codesign.bounded import BROKEN_ARCHIVE
 from codesign.errors import UserError
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 Target = Callable[[str], str | None]
 Report = Callable[[int], None]  #: members done
@@ -34,7 +37,7 @@ def unpack(archive: Path, folder: Path, target: Target, report: Report) -> int:
     except UserError:
         raise
     except (tarfile.TarError, *BROKEN_ARCHIVE) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and (error.filename or error.errno in _OF_THE_DISK):
             raise  # of the disk, not of the archive
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
         raise UserError(f"{archive}: not a readable archive ({reason}); remove it and run the command again") from None

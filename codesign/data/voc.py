@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from codesign.bounded import MIB, read_bytes
+from codesign.bounded import MIB, read_bytes, reason
 from codesign.data.labels import checked_names, read_labels, text_lines
 from codesign.data.sample import Sample, load_image
 from codesign.errors import UserError
@@ -131,7 +131,7 @@ def _parse(path: Path) -> ElementTree.Element:
             raise UserError(f"{path}: annotations with a document type are refused; remove the DOCTYPE")
         return ElementTree.fromstring(text)
     except (ElementTree.ParseError, LookupError, ValueError) as error:
-        raise UserError(f"{path}: not a readable annotation ({error}); correct the XML or take the name out of ImageSets/Main") from None
+        raise UserError(f"{path}: not a readable annotation ({reason(error)}); correct the XML or take the name out of ImageSets/Main") from None
 
 
 def _text(node: ElementTree.Element, tag: str, path: Path) -> str:

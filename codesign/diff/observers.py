@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from codesign.bounded import BROKEN_ARCHIVE, opened_arrays
+from codesign.bounded import BROKEN_ARCHIVE, opened_arrays, reason
 from codesign.build.step import Context
 from codesign.diff.rtl_tensors import RtlTensors
 from codesign.errors import UserError
@@ -81,8 +81,7 @@ class FileObserver:
             with opened_arrays(path) as arrays:
                 self._tensors = {name: arrays.read(name, tensor.shape, "iu") for name, tensor in graph.tensors.items() if name in arrays}
         except BROKEN_ARCHIVE as error:
-            reason = " ".join(str(error).split())[:100]
-            raise UserError(f"{path}: not a readable .npz ({reason}); write it with numpy.savez") from None
+            raise UserError(f"{path}: not a readable .npz ({reason(error)}); write it with numpy.savez") from None
         if not self._tensors:
             raise UserError(f"{path}: holds no tensor of this network; name the arrays as golden.npz does")
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from codesign.boards import Dram
-from codesign.bounded import read_bytes
+from codesign.bounded import read_bytes, reason
 from codesign.errors import UserError
 from codesign.fuzz.machines import MACHINES
 from codesign.plan.policy import POLICIES
@@ -73,7 +73,7 @@ def read(path: Path) -> Case:
     try:
         return parse(json.loads(read_bytes(path, MAX_BYTES)))
     except (ValueError, RecursionError, TypeError, KeyError) as error:
-        raise UserError(f"{path} is no fuzz case: {' '.join(str(error).split())[:160]}; `codesign fuzz` writes them") from error
+        raise UserError(f"{path} is no fuzz case: {reason(error, 160)}; `codesign fuzz` writes them") from error
 
 
 def parse(document: Any) -> Case:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codesign.bounded import read_bytes
+from codesign.bounded import read_bytes, reason
 from codesign.build.artefacts import write_whole
 from codesign.errors import UserError
 from codesign.fuzz.case import Case
@@ -53,7 +53,7 @@ class Journal:
         try:
             self._open(sources)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
-            raise UserError(f"{path} is no journal of `codesign fuzz`: {' '.join(str(error).split())[:160]}; name another file") from error
+            raise UserError(f"{path} is no journal of `codesign fuzz`: {reason(error, 160)}; name another file") from error
 
     def _open(self, sources: str) -> None:
         raw = read_bytes(self.path, MAX_BYTES) if os.path.lexists(self.path) else b""

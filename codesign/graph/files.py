@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from codesign.bounded import MIB, check_size
+from codesign.bounded import MIB, check_size, reason
 from codesign.errors import UserError
 from codesign.graph.ir import (
     Add,
@@ -88,8 +88,8 @@ def load_graph(path: str | Path, acc_bits: int = ACC_BITS) -> Graph:
         text = f"{path}: {error}" if str(path) not in str(error) else str(error)
         raise UserError(text if "; " in text else f"{text}; lower the model again") from None
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
-        raise UserError(f"{path} is corrupt or truncated ({reason}); copy or create it again") from None
+        said = reason(f"{type(error).__name__}: {error}")
+        raise UserError(f"{path} is corrupt or truncated ({said}); copy or create it again") from None
     except (AttributeError, OverflowError, MemoryError) as error:
         raise UserError(f"{path} is malformed ({type(error).__name__}); create it again") from None
     return graph

@@ -19,7 +19,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from codesign.bounded import MIB, check_size
+from codesign.bounded import MIB, check_size, reason
 from codesign.errors import UserError
 from codesign.nn.config import MAX_LABEL, NetConfig, valid_label
 
@@ -69,7 +69,7 @@ def read(path: Path, schema: str) -> tuple[ModelInfo, Tensors]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         meta = json.loads(text)
     except (OSError, SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"{path}: not a readable model file ({' '.join(str(error).split())[:160]}); copy or train it again") from None
+        raise UserError(f"{path}: not a readable model file ({reason(error, 160)}); copy or train it again") from None
     return _info(path, schema, meta), tensors
 
 

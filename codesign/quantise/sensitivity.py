@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from codesign.bounded import MIB, read_bytes
+from codesign.bounded import MIB, read_bytes, reason
 from codesign.errors import UserError
 from codesign.nn.blocks import ConvUnit
 from codesign.nn.codenet import CoDeNet, calibrate, clip_weights, set_mode
@@ -125,7 +125,7 @@ class Results:
         try:
             return [json.loads(line) for line in whole.splitlines()]
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{self.path}: damaged results ({' '.join(str(error).split())[:100]}); use --fresh") from None
+            raise UserError(f"{self.path}: damaged results ({reason(error, 100)}); use --fresh") from None
 
     def _row(self, values: Any) -> Row:
         try:

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from codesign.bounded import check_size
+from codesign.bounded import check_size, reason
 from codesign.data.augment import Augment
 from codesign.data.folder import read_classes, read_split
 from codesign.errors import UserError
@@ -55,7 +55,7 @@ def _is_checkpoint(path: Path) -> bool:
         with safe_open(str(path), framework="numpy") as file:
             return CHECKPOINT in (file.metadata() or {}).get("codesign", "")
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: not a readable model file ({' '.join(str(error).split())[:160]}); copy or train it again") from None
+        raise UserError(f"{path}: not a readable model file ({reason(error, 160)}); copy or train it again") from None
 
 
 def pictures(data: Path, split: str, info: ModelInfo, count: int | None = None) -> SceneCache:

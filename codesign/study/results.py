@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from codesign.bounded import MIB, read_bytes
+from codesign.bounded import MIB, read_bytes, reason
 from codesign.errors import UserError
 from codesign.study.plan import SCHEMA
 
@@ -35,7 +35,7 @@ class Results:
         try:
             text = read_bytes(self.path, _MOST_BYTES).decode()
         except UnicodeDecodeError as error:
-            raise UserError(f"{self.path}: not a readable results file ({error}); give another --results") from None
+            raise UserError(f"{self.path}: not a readable results file ({reason(error)}); give another --results") from None
         *lines, rest = text.split("\n")
         rows = [self._row(n, line) for n, line in enumerate(lines, 1) if line.strip()]
         if rest and not rows and not rest.startswith('{"schema"'):

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from codesign.bounded import reason
 from codesign.errors import UserError
 from codesign.sweep.points import checked_point
 from codesign.sweep.task import Task, canonical, sources, versions
@@ -49,7 +50,7 @@ class Store:
             elif str(found[0]) != str(SCHEMA):
                 raise UserError(f"{path}: results of another version of codesign; choose another folder with --out")
         except sqlite3.Error as error:
-            raise UserError(f"{path}: not a sweep's results ({str(error)[:100]}); choose another folder with --out") from None
+            raise UserError(f"{path}: not a sweep's results ({reason(error, 100)}); choose another folder with --out") from None
 
     def _refuse_programs(self) -> None:
         """A data base of tables alone: a view or a trigger would run whatever it says when a table is asked for."""
@@ -121,8 +122,8 @@ class Store:
         try:
             yield
         except _BROKEN as error:
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
-            raise UserError(f"{self.path}: cannot be read ({reason}); choose another folder with --out") from None
+            said = f"{type(error).__name__}: {reason(error, 100)}"
+            raise UserError(f"{self.path}: cannot be read ({said}); choose another folder with --out") from None
 
     @contextmanager
     def _written(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from codesign.bounded import MIB, check_size
+from codesign.bounded import MIB, check_size, reason
 from codesign.errors import UserError
 from codesign.train.ema import Ema
 
@@ -150,9 +150,8 @@ def _expect_state(path: Path, state: dict[int, dict[str, Tensor]], optimiser: to
             raise _damaged(path, f"optimiser's state of parameter {number} is not that parameter's")
 
 
-def _damaged(path: Path, reason: str) -> UserError:
-    line = " ".join(reason.split())[:160]
-    return UserError(f"{path}: damaged checkpoint ({line}); start anew with --fresh, or use another output folder")
+def _damaged(path: Path, said: str) -> UserError:
+    return UserError(f"{path}: damaged checkpoint ({reason(said)}); start anew with --fresh, or use another output folder")
 
 
 def _metadata(path: Path) -> dict[str, Any]:
@@ -161,7 +160,7 @@ def _metadata(path: Path) -> dict[str, Any]:
         with safe_open(str(path), framework="pt") as file:
             meta = json.loads((file.metadata() or {}).get("codesign", "{}"))
     except (OSError, SafetensorError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not a checkpoint ({' '.join(str(error).split())[:160]}); start anew with --fresh") from None
+        raise UserError(f"{path}: not a checkpoint ({reason(error, 160)}); start anew with --fresh") from None
     if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
         raise UserError(f"{path}: not a checkpoint of this program; start anew with --fresh")
     return meta

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from codesign.bounded import check_size
+from codesign.bounded import check_size, reason
 from codesign.errors import UserError
 from codesign.nn.codenet import CoDeNet
 from codesign.nn.container import MAX_BYTES
@@ -38,7 +38,7 @@ def start_from(model: CoDeNet, path: Path) -> str:
     try:
         state = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: not a readable weights file ({' '.join(str(error).split())[:160]}); copy or download it again") from None
+        raise UserError(f"{path}: not a readable weights file ({reason(error, 160)}); copy or download it again") from None
     if "conv1.0.weight" in state:
         return _imagenet(model, path, state)
     return _own(model, path)
@@ -62,7 +62,7 @@ def _state_dict(path: Path) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile file makes the reader raise anything
-        raise UserError(f"{path}: not a weights file ({' '.join(str(error).split())[:100]}); copy or download it again") from None
+        raise UserError(f"{path}: not a weights file ({reason(error, 100)}); copy or download it again") from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise UserError(f"{path}: not a state dict; save model.state_dict() of torchvision's shufflenet_v2")
     return state

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from codesign.bounded import read_bytes
+from codesign.bounded import read_bytes, reason
 from codesign.data.augment import Augment
 from codesign.errors import UserError
 from codesign.train.recipe import Recipe
@@ -66,7 +66,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(raw.decode())
     except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors are ValueErrors
-        raise UserError(f"{path}: not a readable recipe ({' '.join(str(error).split())[:100]}); correct the file") from None
+        raise UserError(f"{path}: not a readable recipe ({reason(error, 100)}); correct the file") from None
 
 
 def _apply(values: dict[str, Any], setting: str, spec: str) -> None:
