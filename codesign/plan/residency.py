@@ -113,11 +113,14 @@ class Residency:
 
 
 def _uses(layout: Layout, groups: list[Group]) -> tuple[dict[int, int], dict[int, list[int]]]:
-    """Plane → number of the last group that reads it; plane → numbers of all."""
+    """Plane → number of the last group that reads it, or makes it where none reads it (channels that no slice names): until
+    then it needs its place; plane → numbers of all readers."""
     uses: dict[int, list[int]] = {}
+    last: dict[int, int] = {}
     for index, group in enumerate(groups):
+        last |= {p: index for node in group.nodes for p in layout.views[node.output].planes}
         for node in group.nodes:
             for name in node.inputs:
                 for p in layout.views[name].planes:
                     uses.setdefault(p, []).append(index)
-    return {p: found[-1] for p, found in uses.items()}, uses
+    return last | {p: max(found[-1], last.get(p, -1)) for p, found in uses.items()}, uses
