@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from codesign.build.step import Context
-    from codesign.diff.finding import LayerCheck
+    from codesign.diff.finding import Finding, LayerCheck
     from codesign.diff.observers import Observation, Observer
 
 TOLERATED = 1e-3  # share of codes off by one, where float32 and a 16-bit multiplier round apart
@@ -114,37 +114,52 @@ def _inputs(context: Context, image: Path | None, limit: int | None) -> Iterator
 def _one(
     context: Context, observer: Observer, name: str, codes: np.ndarray, out: Path, waves: bool, strict: bool
 ) -> dict[str, Any]:
-    from codesign.diff.finding import Finding, check_layers, clearest
-    from codesign.diff.picture import heat_map
+    from codesign.diff.finding import Finding, check_layers
+
+    seen = observer.observe(codes)
+    checks = list(check_layers(context.graph, seen.tensors))
+    wrong = [check for check in checks if _differs(check, observer.exact or strict)]
+    head = {"on": observer.name, "input": name, "layers": len(checks), "values": sum(check.bad.size for check in checks)}
+    if not wrong:
+        return {**head, **_agreed(head, checks)}
+    finding = Finding.of(wrong[0])
+    console().print(f"{observer.name}, {name}:")
+    told = _told(finding, wrong[1:])
+    picture = _picture(out / f"{observer.name}.png", head, codes, checks, finding)
+    wave = _wave(context, seen, finding, codes, out / f"{observer.name}.vcd") if waves else None
+    return {**head, **told, "picture": picture, "waveform": wave}
+
+
+def _agreed(head: dict[str, Any], checks: list[LayerCheck]) -> dict[str, Any]:
+    off = sum(check.differing for check in checks)
+    tolerated = f", {off:,} codes off by one (float32 against 16-bit multipliers)" if off else ""
+    console().print(f"{head['on']}, {head['input']}: {head['layers']} layers, {head['values']:,} values, no difference{tolerated}")
+    return {"off_by_one": off, "first": None}
+
+
+def _told(finding: Finding, later: list[LayerCheck]) -> dict[str, Any]:
+    """The finding, and what else goes wrong by itself."""
+    from codesign.diff.finding import clearest
     from codesign.diff.text import document, lines
 
     say = console().print
-    seen = observer.observe(codes)
-    checks = list(check_layers(context.graph, seen.tensors))
-    wrong = next((check for check in checks if _differs(check, observer.exact or strict)), None)
-    values = sum(check.bad.size for check in checks)
-    if wrong is None:
-        off = sum(check.differing for check in checks)
-        tolerated = f", {off:,} codes off by one (float32 against 16-bit multipliers)" if off else ""
-        say(f"{observer.name}, {name}: {len(checks)} layers, {values:,} values, no difference{tolerated}")
-        return {"on": observer.name, "input": name, "layers": len(checks), "values": values, "off_by_one": off, "first": None}
-    finding = Finding.of(wrong)
-    say(f"{observer.name}, {name}:")
     for line in lines(finding):
         say(line)
-    later = [check for check in checks if check is not wrong and _differs(check, observer.exact or strict)]
     also = [check.node.name for check in later]
     say(f"  {len(also)} later layers go wrong by themselves" + (f": {', '.join(also[:6])}" if also else ""))
     plain = None if finding.explanation is not None else clearest(later)
     if plain is not None:
         say(f"  perhaps the same fault, in layer {plain.check.node.name}: {plain.explanation}")
-    out.mkdir(parents=True, exist_ok=True)
-    picture = out / f"{observer.name}.png"
-    heat_map(picture, f"{observer.name} against the contract, {name}", codes, checks, finding)
-    say(f"  where values differ: {picture}")
-    wave = _wave(context, seen, finding, codes, out / f"{observer.name}.vcd") if waves else None
-    return {"on": observer.name, "input": name, "layers": len(checks), "values": values, "first": document(finding),
-            "also": also, "elsewhere": document(plain) if plain else None, "picture": str(picture), "waveform": wave}  # fmt: skip
+    return {"first": document(finding), "also": also, "elsewhere": document(plain) if plain else None}
+
+
+def _picture(path: Path, head: dict[str, Any], codes: np.ndarray, checks: list[LayerCheck], finding: Finding) -> str:
+    from codesign.diff.picture import heat_map
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    heat_map(path, f"{head['on']} against the contract, {head['input']}", codes, checks, finding)
+    console().print(f"  where values differ: {path}")
+    return str(path)
 
 
 def _differs(check: LayerCheck, exact: bool) -> bool:
@@ -153,7 +168,7 @@ def _differs(check: LayerCheck, exact: bool) -> bool:
     return check.greatest > 1 or check.differing > TOLERATED * check.bad.size
 
 
-def _wave(context: Context, seen: Observation, finding: Any, codes: np.ndarray, path: Path) -> dict[str, Any] | None:
+def _wave(context: Context, seen: Observation, finding: Finding, codes: np.ndarray, path: Path) -> dict[str, Any] | None:
     from codesign.diff.waves import cut
 
     where = (finding.check.node.output, finding.channel, finding.y, finding.x)
