@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 import zlib
@@ -12,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from codesign.bounded import reason
+from codesign.bounded import MIB, read_bytes, reason
 from codesign.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  #: none whose reader starts another program
 MAX_PIXELS = 64_000_000
+MAX_BYTES = 256 * MIB
 _BROKEN = (
     UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError, EOFError, IndexError, KeyError, TypeError,
     AttributeError, OverflowError, ZeroDivisionError, NotImplementedError, struct.error, zlib.error,
@@ -53,16 +55,17 @@ def load_image(path: Path) -> np.ndarray:
 
     Pixels as stored: an EXIF orientation is not applied, because annotations count stored pixels.
     """
+    if not path.exists():
+        raise UserError(f"{path}: no such image; check the path")
+    content = io.BytesIO(read_bytes(path, MAX_BYTES))  # a chunk that says it has gigabytes reads what is there
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is the lower limit
-            opened = Image.open(path, formats=FORMATS)
+            opened = Image.open(content, formats=FORMATS)
         with opened as image:
             if image.width * image.height > MAX_PIXELS:
                 raise UserError(f"{path}: {image.width} x {image.height} pixels, more than {MAX_PIXELS / 1e6:.0f} million; make it smaller")
             return _rgb(path, image)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such image; check the path") from None
     except _BROKEN as error:
         raise UserError(f"{path}: not a readable image ({reason(error, 120)}); give an intact PNG or JPEG") from None
 
