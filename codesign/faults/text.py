@@ -15,7 +15,7 @@ OUTCOMES = (*(fault.name for fault in Fault if fault), UNANSWERED, MASKED, DIFFE
 
 def table(results: Sequence[Result]) -> str:
     """Markdown: a row per kind; columns are outcomes, then what must be 0 or all."""
-    heads = ("injected", "", *OUTCOMES, "driver's check fails", "silent corruptions", "writes outside", "next frame right")
+    heads = ("kind", "injected", *OUTCOMES, "driver's check fails", "silent corruptions", "writes outside", "next frame right")
     rows = [f"| {' | '.join(heads)} |", "|---" + "|---:" * (len(heads) - 1) + "|"]
     for kind in KINDS:
         rows.append(_row(kind, [r for r in results if r.kind == kind]))
