@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.untrusted import damage, hostile, samples
+from tests.untrusted import damage, hostile
+from tests.untrusted.sound import builds, data, networks, results
 
 Damage = Callable[[bytes, random.Random], tuple[str, bytes]]
 Hostile = Callable[[bytes], Iterator[hostile.Case]]
@@ -36,8 +37,8 @@ NPY = Form(damage.of_bytes, hostile.npy)
 NPZ = Form(damage.of_bytes, hostile.npz)
 PICTURE = Form(damage.of_bytes, hostile.picture)
 ARCHIVE = Form(damage.of_bytes, hostile.archive)
-PACKAGED = Form(samples.packaged_edit, hostile.archive)
-DATABASE = Form(samples.database_edit, hostile.database)
+PACKAGED = Form(builds.packaged_edit, hostile.archive)
+DATABASE = Form(builds.database_edit, hostile.database)
 ONNX = Form(damage.of_bytes, hostile.onnx_model)
 
 
@@ -56,39 +57,39 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "graph": Kind(TENSORS, samples.graph, samples.read_graph),
-    "board": Kind(TOML, samples.board, samples.read_board),
-    "sweep file": Kind(TOML, samples.sweep, samples.read_sweep),
-    "sweep results": Kind(DATABASE, samples.sweep_results, samples.read_sweep_results),
-    "recipe": Kind(TOML, samples.recipe, samples.read_recipe),
-    "package": Kind(PACKAGED, samples.package, samples.read_package),
-    "program": Kind(BINARY, samples.program, samples.read_program),
-    "input.npy": Kind(NPY, samples.input_array, samples.read_input_array),
-    "other.npz": Kind(NPZ, samples.other_arrays, samples.read_other_arrays),
-    "golden.npz": Kind(NPZ, samples.build_golden, samples.read_build_golden, 0.5),
-    "build's program.bin": Kind(BINARY, samples.build_program, samples.read_build_program),
-    "build's image.png": Kind(PICTURE, samples.build_image, samples.read_build_image, 0.5),
-    "build's steps.json": Kind(JSON, samples.build_steps, samples.report_again, 0.25),
-    "build's simulation.json": Kind(JSON, samples.build_trace, samples.report_again, 0.25),
-    "build's report.json": Kind(JSON, samples.build_report, samples.report_again, 0.2),
-    "VOC annotation": Kind(XML, samples.voc_annotation, samples.read_voc),
-    "VOC list": Kind(TEXT, samples.voc_list, samples.read_voc),
-    "labels.txt": Kind(TEXT, samples.voc_labels, samples.read_voc),
-    "picture": Kind(PICTURE, samples.voc_picture, samples.read_picture),
-    "photograph": Kind(PICTURE, samples.photograph, samples.read_picture),
-    "COCO annotations": Kind(JSON, samples.coco, samples.read_coco),
-    "data set's zip": Kind(ARCHIVE, samples.data_zip, samples.unpack_data),
-    "data set's tar": Kind(BINARY, samples.data_tar, samples.unpack_data),
-    "study results": Kind(LINES, samples.study_results, samples.read_study_results),
-    "training log": Kind(TEXT, samples.training_log, samples.read_training_log),
-    "fuzz case": Kind(JSON, samples.fuzz_case, samples.read_fuzz_case),
-    "fuzz journal": Kind(LINES, samples.fuzz_journal, samples.read_fuzz_journal),
-    "bench row": Kind(JSON, samples.bench_row, samples.read_bench_row),
-    "timing row": Kind(JSON, samples.timing_row, samples.read_timing_row),
-    "ONNX model": Kind(ONNX, samples.onnx_model, samples.read_onnx, group="onnx"),
-    "model": Kind(TENSORS, samples.model, samples.read_model, 0.25, group="torch"),
-    "float model": Kind(TENSORS, samples.float_model, samples.read_float_model, 0.25, group="torch"),
-    "checkpoint": Kind(TENSORS, samples.checkpoint, samples.read_checkpoint, 0.25, group="torch"),
-    "weights.pth": Kind(BINARY, samples.weights, samples.read_weights, 0.5, group="torch"),
-    "sensitivity results": Kind(LINES, samples.sensitivity_results, samples.read_sensitivity_results, group="torch"),
+    "graph": Kind(TENSORS, builds.graph, builds.read_graph),
+    "board": Kind(TOML, builds.board, builds.read_board),
+    "sweep file": Kind(TOML, builds.sweep, builds.read_sweep),
+    "sweep results": Kind(DATABASE, builds.sweep_results, builds.read_sweep_results),
+    "recipe": Kind(TOML, builds.recipe, builds.read_recipe),
+    "package": Kind(PACKAGED, builds.package, builds.read_package),
+    "program": Kind(BINARY, builds.program, builds.read_program),
+    "input.npy": Kind(NPY, builds.input_array, builds.read_input_array),
+    "other.npz": Kind(NPZ, builds.other_arrays, builds.read_other_arrays),
+    "golden.npz": Kind(NPZ, builds.build_golden, builds.read_build_golden, 0.5),
+    "build's program.bin": Kind(BINARY, builds.build_program, builds.read_build_program),
+    "build's image.png": Kind(PICTURE, builds.build_image, builds.read_build_image, 0.5),
+    "build's steps.json": Kind(JSON, builds.build_steps, builds.report_again, 0.25),
+    "build's simulation.json": Kind(JSON, builds.build_trace, builds.report_again, 0.25),
+    "build's report.json": Kind(JSON, builds.build_report, builds.report_again, 0.2),
+    "VOC annotation": Kind(XML, data.voc_annotation, data.read_voc),
+    "VOC list": Kind(TEXT, data.voc_list, data.read_voc),
+    "labels.txt": Kind(TEXT, data.voc_labels, data.read_voc),
+    "picture": Kind(PICTURE, data.voc_picture, data.read_picture),
+    "photograph": Kind(PICTURE, data.photograph, data.read_picture),
+    "COCO annotations": Kind(JSON, data.coco, data.read_coco),
+    "data set's zip": Kind(ARCHIVE, data.data_zip, data.unpack_data),
+    "data set's tar": Kind(BINARY, data.data_tar, data.unpack_data),
+    "study results": Kind(LINES, results.study_results, results.read_study_results),
+    "training log": Kind(TEXT, results.training_log, results.read_training_log),
+    "fuzz case": Kind(JSON, results.fuzz_case, results.read_fuzz_case),
+    "fuzz journal": Kind(LINES, results.fuzz_journal, results.read_fuzz_journal),
+    "bench row": Kind(JSON, results.bench_row, results.read_bench_row),
+    "timing row": Kind(JSON, results.timing_row, results.read_timing_row),
+    "ONNX model": Kind(ONNX, networks.onnx_model, networks.read_onnx, group="onnx"),
+    "model": Kind(TENSORS, networks.model, networks.read_model, 0.25, group="torch"),
+    "float model": Kind(TENSORS, networks.float_model, networks.read_float_model, 0.25, group="torch"),
+    "checkpoint": Kind(TENSORS, networks.checkpoint, networks.read_checkpoint, 0.25, group="torch"),
+    "weights.pth": Kind(BINARY, networks.weights, networks.read_weights, 0.5, group="torch"),
+    "sensitivity results": Kind(LINES, results.sensitivity_results, results.read_sensitivity_results, group="torch"),
 }

@@ -12,9 +12,9 @@ pytest.importorskip("torch")
 pytest.importorskip("brevitas")
 
 from codesign.errors import UserError
-from tests.untrusted import samples
+from tests.untrusted.sound import networks
 
-READERS = {samples.model: samples.read_model, samples.float_model: samples.read_float_model, samples.checkpoint: samples.read_checkpoint}
+READERS = {networks.model: networks.read_model, networks.float_model: networks.read_float_model, networks.checkpoint: networks.read_checkpoint}
 
 
 @pytest.mark.parametrize("make", READERS)
@@ -28,7 +28,7 @@ def test_another_value_in_a_tensor_is_refused(make, tmp_path: Path) -> None:
         READERS[make](path)
 
 
-@pytest.mark.parametrize("make", [samples.model, samples.float_model])
+@pytest.mark.parametrize("make", [networks.model, networks.float_model])
 def test_another_word_in_the_header_is_refused(make, tmp_path: Path) -> None:
     path = make(tmp_path)
     data = path.read_bytes()
@@ -39,7 +39,7 @@ def test_another_word_in_the_header_is_refused(make, tmp_path: Path) -> None:
 
 
 def test_files_of_earlier_versions_have_no_checksum_of_the_header(tmp_path: Path) -> None:
-    path = samples.model(tmp_path)
+    path = networks.model(tmp_path)
     data = path.read_bytes()
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
@@ -48,4 +48,4 @@ def test_files_of_earlier_versions_have_no_checksum_of_the_header(tmp_path: Path
     header["__metadata__"]["codesign"] = json.dumps(said)
     text = json.dumps(header).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
-    samples.read_model(path)
+    networks.read_model(path)
