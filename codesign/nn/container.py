@@ -53,7 +53,7 @@ def write(path: Path, schema: str, tensors: Tensors, info: ModelInfo) -> None:
     finite = {k: v for k, v in info.metrics.items() if v is None or math.isfinite(v)}
     header = {"schema": schema, "config": info.config.to_json(), "labels": labels, "metrics": finite,
               "recipe": info.recipe, "sha256": digest(tensors)}  # fmt: skip
-    header["header_sha256"] = _header_digest(header)
+    header["header_sha256"] = header_digest(header)
     _replace(Path(path), save(tensors, metadata={"codesign": json.dumps(header)}))
 
 
@@ -106,7 +106,7 @@ def digest(tensors: Tensors) -> str:
     return total.hexdigest()
 
 
-def _header_digest(header: dict[str, Any]) -> str:
+def header_digest(header: dict[str, Any]) -> str:
     """sha256 over the header as JSON, keys sorted."""
     return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
@@ -124,7 +124,7 @@ def _info(path: Path, schema: str, meta: object) -> ModelInfo:
         got = f", found {found[:40]!r}" if isinstance(found, str) else ""
         raise UserError(f"{path}: not a model file of this program (schema {schema} expected{got}); give one that `codesign train` wrote")
     said = meta.pop("header_sha256", None)
-    if said is not None and said != _header_digest(meta):  # (earlier versions wrote none)
+    if said is not None and said != header_digest(meta):  # (earlier versions wrote none)
         raise UserError(f"{path}: damaged model file (its header does not match its checksum); copy or train it again")
     labels, sha256 = meta.get("labels"), meta.get("sha256")
     if not isinstance(labels, list) or not isinstance(sha256, str):

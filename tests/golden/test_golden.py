@@ -131,10 +131,10 @@ def test_frame_of_b_runs_under_a_second_and_returns_every_tensor():
     graph = random_graph("b")
     codes = image_codes(calibration_image(graph))
     seconds = []
-    for _ in range(5):  # the best of five: other processes may share the cores
-        start = time.perf_counter()
+    for _ in range(5):  # the processor's time, the best of five: other processes may share the cores
+        start = time.process_time()
         values = run(graph, codes)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert min(seconds) < 1.0
     assert set(values) == set(graph.tensors)
     assert all(values[name].shape == graph.tensors[name].shape for name in values)

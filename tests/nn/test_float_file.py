@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Float model files: exact round trip with live BN, and damaged or foreign ones refused in one line."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +9,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("brevitas")
 
-from safetensors import safe_open  # noqa: E402
-from safetensors.numpy import load, save  # noqa: E402
 
 from codesign.errors import UserError  # noqa: E402
 from codesign.nn.codenet import fuse, is_fused, set_mode  # noqa: E402
-from codesign.nn.container import digest  # noqa: E402
 from codesign.nn.float_file import load_float, read_float_info, save_float  # noqa: E402
 from codesign.nn.model_file import load_model, save_model  # noqa: E402
+from tests.nn.forge import forged  # noqa: E402
 from tests.nn.small import as_input, frame, quantised, small_config  # noqa: E402
 
 LABELS = ["one", "two", "three"]
@@ -45,16 +42,6 @@ def test_round_trip_is_exact(saved: Path) -> None:
     assert all(torch.allclose(want[name], got[name], atol=1e-5) for name in want)
 
 
-def _forged(saved: Path, path: Path, change: object) -> Path:
-    with safe_open(str(saved), framework="numpy") as file:
-        meta = json.loads(file.metadata()["codesign"])
-    tensors = {k: v.copy() for k, v in load(saved.read_bytes()).items()}
-    change(tensors, meta)  # type: ignore[operator]
-    meta["sha256"] = digest(tensors)
-    path.write_bytes(save(tensors, metadata={"codesign": json.dumps(meta)}))
-    return path
-
-
 @pytest.mark.parametrize("change,words", [
     (lambda t, m: t.pop("stem.conv.weight"), "missing or unexpected"),
     (lambda t, m: t.update({"more": np.zeros(1, np.float32)}), "missing or unexpected"),
@@ -66,7 +53,7 @@ def _forged(saved: Path, path: Path, change: object) -> Path:
 ])  # fmt: skip
 def test_hostile_files_are_refused(saved: Path, tmp_path: Path, change: object, words: str) -> None:
     with pytest.raises(UserError, match=words) as caught:
-        load_float(_forged(saved, tmp_path / "forged.safetensors", change))
+        load_float(forged(saved, tmp_path / "forged.safetensors", change))
     assert "\n" not in str(caught.value)
 
 

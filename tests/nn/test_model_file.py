@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Model files: exact round trip, small, readable without torch, and damaged ones refused in one line."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +11,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("brevitas")
 
-from safetensors.numpy import load, save  # noqa: E402
+from safetensors.numpy import save  # noqa: E402
 
 from codesign.errors import UserError  # noqa: E402
-from codesign.nn.container import digest  # noqa: E402
 from codesign.nn.export import ConvNode, DeformNode, export_layers, trace_codes  # noqa: E402
 from codesign.nn.model_file import _pack, _unpack, load_model, read_info, save_model  # noqa: E402
+from tests.nn.forge import forged  # noqa: E402
 from tests.nn.small import frame, quantised, small_config  # noqa: E402
 
 LABELS = ["one", "two", "three"]
@@ -91,19 +90,6 @@ def test_foreign_and_missing_files_are_refused(tmp_path: Path) -> None:
         load_model(tmp_path / "y.safetensors")
 
 
-def _forged(saved: Path, path: Path, change: object) -> Path:
-    """The saved file with its tensors changed and a matching checksum: a hostile file rather than a damaged one."""
-    from safetensors import safe_open
-
-    with safe_open(str(saved), framework="numpy") as file:
-        meta = json.loads(file.metadata()["codesign"])
-    tensors = {k: v.copy() for k, v in load(saved.read_bytes()).items()}
-    change(tensors, meta)  # type: ignore[operator]
-    meta["sha256"] = digest(tensors)
-    path.write_bytes(save(tensors, metadata={"codesign": json.dumps(meta)}))
-    return path
-
-
 @pytest.mark.parametrize("change,words", [
     (lambda t, m: t.pop("stem.bias"), "missing or unexpected"),
     (lambda t, m: t.update({"stem.bias": t["stem.bias"][:-1]}), "stem.bias is"),
@@ -130,7 +116,7 @@ def _forged(saved: Path, path: Path, change: object) -> Path:
     (lambda t, m: m["labels"].__setitem__(0, "a" * 101), "printable text"),
 ])  # fmt: skip
 def test_hostile_files_are_refused(saved: Path, tmp_path: Path, change: object, words: str) -> None:
-    path = _forged(saved, tmp_path / "forged.safetensors", change)
+    path = forged(saved, tmp_path / "forged.safetensors", change)
     with pytest.raises(UserError, match=words):
         load_model(path)
 

@@ -53,10 +53,10 @@ def small(monkeypatch):
     ran = []
     run = flow._run
 
-    def fake(command, log, folder=None):
+    def fake(command, log, folder=None, writes_log=False):
         if folder is not None:
             ran.append(log.stem)
-            return run(command, log, folder)
+            return run(command, log, folder, writes_log)
         file = log.parent / "engine.v"
         return file.write_text(wrapped(PRODUCT))
 
