@@ -44,7 +44,7 @@ def blink(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_blinker_ends_in_a_bitstream(blink: None, tmp_path: Path) -> None:
     said: list[str] = []
-    made = make(load_board("ulx3s-85f"), tmp_path / "ecp5", said.append)
+    made = make(load_board("ulx3s-85f:mhz=40"), tmp_path / "ecp5", said.append)
     assert made.file.read_bytes()[:2] == b"\xff\x00" and b"LFE5U-85F" in made.file.read_bytes()[:200]
     assert made.met and made.fmax_mhz > 100 and made.clock_mhz == 40
     assert 32 <= made.used["ff"] < 100 and made.used["dsp"] == made.used["bram"] == 0
