@@ -57,6 +57,19 @@ def first_difference(folder: Path) -> Finding:
     return first if first.explanation is not None else clearest(wrong)
 
 
+def test_busy_cycles_of_the_program_are_the_counters(folder):
+    """What the profile reads off the program is what the RTL counted, engine by engine. (First: faults fail the folder's report.)"""
+    report = json.loads((folder / "report.json").read_text())
+    counted = {name: row["busy"] for name, row in report["cycles"]["engines"].items()}
+    issued = dict.fromkeys(counted, 0)
+    for layer in report["cycles"]["layers"]:
+        for engine, busy in layer["busy"].items():
+            issued[engine] += busy
+    assert issued == counted
+    for kind, units in (("pointwise", 1), ("depthwise", 3)):
+        assert report["cycles"][kind]["total"] == units * report["cycles"]["total"]
+
+
 def test_flipped_weight_bit(folder):
     path = folder / "program.bin"
     before = path.read_bytes()
@@ -91,16 +104,3 @@ def test_whole_frame_of_b(tmp_path):
     assert facts["mismatches"] == 0
     assert facts["values"] > 8_000_000
     assert facts["cycles"] <= 1_400_000
-
-
-def test_busy_cycles_of_the_program_are_the_counters(folder):
-    """What the profile reads off the program is what the RTL counted, engine by engine."""
-    report = json.loads((folder / "report.json").read_text())
-    counted = {name: row["busy"] for name, row in report["cycles"]["engines"].items()}
-    issued = dict.fromkeys(counted, 0)
-    for layer in report["cycles"]["layers"]:
-        for engine, busy in layer["busy"].items():
-            issued[engine] += busy
-    assert issued == counted
-    for kind, units in (("pointwise", 1), ("depthwise", 3)):
-        assert report["cycles"][kind]["total"] == units * report["cycles"]["total"]

@@ -171,7 +171,7 @@ PROOFS: dict[str, Proof | Residency] = {
         register_file.RegistersAreKept, lambda hw: hw.Registers(SMALL),
         "bmc", 9,
         {
-            "COUNT changes while busy": ('("program", "count", "base")', '("program", "base")'),
+            "COUNT changes while busy": ('"count", "base", "write_low"', '"base", "write_low"'),
             "ignores strobes": ("(value & mask) | (member & ~mask)", "value"),
             "starts while busy": ("low[0] & ~low[1] & ~self.busy", "low[0] & ~low[1]"),
             "answers before the data": ("have_address & have_data & ~axi.bvalid", "have_address & ~axi.bvalid"),
