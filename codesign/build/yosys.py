@@ -34,10 +34,10 @@ def yosys_path() -> Path | None:
     return Path(found) if found else None
 
 
-def quiet(script: str, log: Path | str = "yosys.log") -> list[str]:
-    """Arguments to run ``script`` and write ``log`` (`Child` with ``writes_log``): once the mapper ran, YoWASP's Yosys has no output left to
-    tell an error on."""
-    return ["-q", "-l", str(log), script]
+def quiet(script: str, log: str = "yosys.log") -> list[str]:
+    """Arguments to run ``script`` and write ``log`` (`Child` with ``writes_log``): once the mapper ran, YoWASP's Yosys has no
+    output left to tell an error on. ``log`` is relative to the command's folder, as YoWASP has a /tmp of its own."""
+    return ["-q", "-l", log, script]
 
 
 def command(family: str) -> str:

@@ -133,7 +133,7 @@ def _synthesised(context: Context, rows: list[dict[str, Any]]) -> str:
     layers = [Unrolled(row["module"], row["inputs"], row["outputs"], row["stages"], 0) for row in rows]
     (sources / "da4ml.ys").write_text(yosys_script(layers, context.board.device.family))
     log = sources.parent / "yosys.log"
-    child = Child([str(yosys), *quiet("da4ml.ys", log)], log, sources, writes_log=True)
+    child = Child([str(yosys), *quiet("da4ml.ys", f"../{log.name}")], log, sources, writes_log=True)
     try:
         code = child.wait()
     finally:
