@@ -19,7 +19,8 @@ class Child:
     def __init__(self, command: Sequence[str], log: Path, folder: Path | None = None, writes_log: bool = False):
         self.log = log
         self._output = log.with_suffix(".out") if writes_log else log
-        log.unlink(missing_ok=True)
+        if writes_log:
+            log.unlink(missing_ok=True)
         with open(self._output, "wb") as output:
             self._process = subprocess.Popen(
                 command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, preexec_fn=_end_with_parent

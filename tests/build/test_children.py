@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def running(pid: int) -> bool:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_compilers_end_with_the_build(how, tmp_path):
     root = Path(__file__).resolve().parents[2]
-    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  (a shell's background job ignores it)
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=root, stderr=subprocess.DEVNULL, preexec_fn=heard)
     inner, limit = tmp_path / "inner", time.monotonic() + 30
     while not (inner.exists() and inner.read_text().strip()) and time.monotonic() < limit:
