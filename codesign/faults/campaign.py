@@ -3,20 +3,19 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from codesign.build.artefacts import source_hash, write_whole
+from codesign.build.artefacts import source_hash
 from codesign.errors import UserError
 from codesign.faults.injections import KINDS
 from codesign.faults.room import Room
 from codesign.faults.trial import Result, trial
 from codesign.faults.victims import COUNT, USED, victims
 from codesign.fuzz.machines import MACHINES, library
+from codesign.json_lines import JsonLines
 
 SOURCES = ("hw", "sim", "codesign/program", "codesign/plan", "codesign/golden", "codesign/graph", "codesign/lower",
            "codesign/numeric.py", "codesign/fuzz", "codesign/faults", "codesign/runtime", "codesign/virtual")  # fmt: skip
@@ -29,7 +28,8 @@ def campaign(
 ) -> list[Result]:
     """``each`` injections of every kind into the victims in turns. Results are in ``path``, those there already are kept;
     `UserError` where it is another campaign's file."""
-    results = _opened(path, source_hash(*SOURCES))
+    file = JsonLines(path, "name another file with --journal", MAX_BYTES)
+    results = _opened(file, source_hash(*SOURCES))
     done = {(r.kind, r.number) for r in results}
     for turn, machine in enumerate(USED):
         todo = [(k, n) for k in KINDS for n in range(each) if (k, n) not in done and n % ROOMS // COUNT == turn]
@@ -41,7 +41,7 @@ def campaign(
             log(f"network {victim.seed}: {len(victim.graph.nodes)} layers, {len(victim.program.instructions)} instructions, {room.cycles} cycles")
             for kind, number in [(k, n) for k, n in todo if n % COUNT == place]:
                 result = trial(room, kind, number)
-                _keep(path, asdict(result))
+                file.append(asdict(result))
                 results.append(result)
                 progress(result)
                 if not result.recovered:
@@ -51,26 +51,18 @@ def campaign(
     return [r for r in results if r.number < each]
 
 
-def _opened(path: Path, sources: str) -> list[Result]:
-    """The results in ``path``, which is begun where there is none."""
+def _opened(file: JsonLines, sources: str) -> list[Result]:
+    """The results in ``file``, which is begun where there is none."""
     head = {"schema": 1, "sources": sources}
-    if not path.exists():
-        write_whole(path, json.dumps(head) + "\n")
-        return []
-    if path.stat().st_size > MAX_BYTES:
-        raise UserError(f"{path} has more than {MAX_BYTES} bytes; name another file with --journal")
-    raw = path.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1]  # a line that was being written when the campaign was killed
+    first, *lines = file.read() or [None]
+    if first is None:
+        file.append(head)
+    elif first != head:
+        raise UserError(f"{file.path} holds results of other sources than these; name another file with --journal")
     try:
-        first, *lines = [json.loads(line) for line in whole.splitlines()]
-        same, results = first["schema"] == 1 and first["sources"] == sources, [_result(line) for line in lines]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UserError(f"{path} is no journal of `codesign faults`: {error}; name another file with --journal") from error
-    if not same:
-        raise UserError(f"{path} holds results of other sources than these; name another file with --journal")
-    if raw != whole:
-        os.truncate(path, len(whole))
-    return results
+        return [_result(line) for line in lines]
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{file.path} is no journal of `codesign faults`: {error}; name another file with --journal") from error
 
 
 def _result(line: dict[str, Any]) -> Result:
@@ -78,8 +70,3 @@ def _result(line: dict[str, Any]) -> Result:
     if result.kind not in KINDS or type(result.number) is not int:
         raise ValueError(f"no such injection {result.kind!r} {result.number!r}")
     return result
-
-
-def _keep(path: Path, entry: dict[str, Any]) -> None:
-    with path.open("ab") as file:
-        file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")

@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codesign.bounded import read_bytes, reason
-from codesign.build.artefacts import write_whole
+from codesign.bounded import reason
 from codesign.errors import UserError
 from codesign.fuzz.case import Case
 from codesign.fuzz.coverage import Coverage
 from codesign.fuzz.trial import EQUAL, REFUSED, Outcome
+from codesign.json_lines import JsonLines
 
 SCHEMA = 1
 MAX_BYTES = 1 << 30
@@ -45,7 +43,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, sources: str):
-        self.path = path
+        self._file = JsonLines(path, "name another file with --journal", MAX_BYTES)
         self.totals: dict[str, Totals] = {}
         self.coverage = Coverage()
         self.failures: list[dict[str, Any]] = []
@@ -55,27 +53,20 @@ class Journal:
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
             raise UserError(f"{path} is no journal of `codesign fuzz`: {reason(error, 160)}; name another file") from error
 
-    def _open(self, sources: str) -> None:
-        raw = read_bytes(self.path, MAX_BYTES) if os.path.lexists(self.path) else b""
-        whole = raw[: raw.rfind(b"\n") + 1]  # a line that was being written when the campaign was killed
-        if raw and not whole:
-            raise ValueError("no first line")
-        for number, line in enumerate(whole.splitlines()):
-            entry = json.loads(line)
-            if number == 0:
-                self._check(entry, sources)
-            else:
-                self._take(entry)
-        if raw != whole:
-            os.truncate(self.path, len(whole))
-        if not whole:
-            write_whole(self.path, _line({"schema": SCHEMA, "sources": sources}))
+    @property
+    def path(self) -> Path:
+        return self._file.path
 
-    def _check(self, head: dict[str, Any], sources: str) -> None:
-        if head["schema"] != SCHEMA:
+    def _open(self, sources: str) -> None:
+        head, *entries = self._file.read() or [None]
+        if head is None:
+            self._file.append({"schema": SCHEMA, "sources": sources})
+        elif head["schema"] != SCHEMA:
             raise ValueError(f"schema {head['schema']}")
-        if head["sources"] != sources:
+        elif head["sources"] != sources:
             raise UserError(f"{self.path} holds results of other sources than these; name another file with --journal")
+        for entry in entries:
+            self._take(entry)
 
     def _take(self, entry: dict[str, Any]) -> None:
         kind, seed = str(entry["kind"]), int(entry["seed"])
@@ -102,13 +93,8 @@ class Journal:
         if outcome.status == EQUAL:
             entry["seen"] = self.coverage.new(outcome.seen)
         self._take(entry)
-        with self.path.open("ab") as file:
-            file.write(_line(entry))
+        self._file.append(entry)
 
     def compared(self, kind: str, machine: int) -> int:
         """Cases of a kind that were compared on an accelerator."""
         return self.totals[kind].machines[machine] if kind in self.totals else 0
-
-
-def _line(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"

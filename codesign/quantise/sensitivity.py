@@ -9,7 +9,6 @@ refused.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from codesign.bounded import MIB, read_bytes, reason
 from codesign.errors import UserError
+from codesign.json_lines import JsonLines
 from codesign.nn.blocks import ConvUnit
 from codesign.nn.codenet import CoDeNet, calibrate, clip_weights, set_mode
 from codesign.nn.layer_bits import LayerBits
@@ -28,7 +27,6 @@ from codesign.quantise.score import Bench
 
 OTHERS = ("float", "8")
 SCHEMA = "codesign-sensitivity-1"
-_MOST_BYTES = 16 * MIB
 BASE = ""  # the name of the result without any 4-bit layer
 
 
@@ -91,43 +89,27 @@ class Results:
     """The results file: a header line that says what was measured, then a line a layer, appended as they come."""
 
     def __init__(self, path: Path, identity: dict[str, Any], fresh: bool = False) -> None:
-        self.path, header = Path(path), {"schema": SCHEMA, **identity}
-        if fresh or not self.path.exists():
-            self._begin(header)
-        lines = self._lines()
-        if not lines or lines[0] != header:
+        self._file = JsonLines(path, "choose another --out or --fresh")
+        header = {"schema": SCHEMA, **identity}
+        if fresh:
+            self.path.unlink(missing_ok=True)
+        lines = self._file.read()
+        if not lines:
+            self._file.append(header)
+        elif lines[0] != header:
             raise UserError(f"{self.path}: results of another model, data or settings; use another --out or --fresh")
         self.rows = {row.layer: row for row in map(self._row, lines[1:])}
 
-    def _begin(self, header: dict[str, Any]) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(json.dumps(header) + "\n")
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot be written ({error.strerror}); choose another --out") from None
+    @property
+    def path(self) -> Path:
+        return self._file.path
 
     def add(self, row: Row) -> None:
         """Append a result; what was written before stays whatever happens."""
-        with self.path.open("a") as file:
-            file.write(json.dumps(asdict(row)) + "\n")
+        self._file.append(asdict(row))
         self.rows[row.layer] = row
 
-    def _lines(self) -> list[Any]:
-        """Every whole line; the last one of a killed run may be torn, and is cut off."""
-        content = read_bytes(self.path, _MOST_BYTES)
-        try:
-            text = content.decode()
-        except UnicodeDecodeError as error:
-            raise UserError(f"{self.path}: damaged results ({error}); use --fresh") from None
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            self.path.write_text(whole)
-        try:
-            return [json.loads(line) for line in whole.splitlines()]
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{self.path}: damaged results ({reason(error, 100)}); use --fresh") from None
-
-    def _row(self, values: Any) -> Row:
+    def _row(self, values: dict[str, Any]) -> Row:
         try:
             row = Row(**values)
             return Row(str(row.layer), float(row.ap50), float(row.error), int(row.weights))
