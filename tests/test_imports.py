@@ -17,6 +17,7 @@ HEAVY = TORCH | {"amaranth", "hls4ml", "onnx", "qonnx", "sklearn", "scipy", "coc
 OURS: dict[str, tuple[str, ...]] = {
     "codesign.errors": (),
     "codesign.bounded": ("codesign.errors",),
+    "codesign.json_lines": ("codesign.errors", "codesign.bounded"),
     "codesign.numeric": ("codesign.errors",),
     "codesign.graph": ("codesign.errors", "codesign.bounded", "codesign.numeric"),
     "codesign.golden": ("codesign.errors", "codesign.numeric", "codesign.graph"),
@@ -38,7 +39,8 @@ OURS: dict[str, tuple[str, ...]] = {
         "codesign.errors", "codesign.bounded", "codesign.data", "codesign.nn", "codesign.decode", "codesign.evaluate", "codesign.numeric",
     ),
     "codesign.quantise": (
-        "codesign.errors", "codesign.bounded", "codesign.data", "codesign.nn", "codesign.decode", "codesign.evaluate", "codesign.train",
+        "codesign.errors", "codesign.bounded", "codesign.json_lines", "codesign.data", "codesign.nn", "codesign.decode", "codesign.evaluate",
+        "codesign.train",
     ),
     "codesign.lower": (
         "codesign.errors", "codesign.numeric", "codesign.graph", "codesign.golden", "codesign.nn",
