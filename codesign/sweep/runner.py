@@ -112,7 +112,8 @@ class _Sweep:
         """Networks in the optimiser's order, each with its accelerators."""
         explorer = Explorer(choices(self._spec), self._spec)
         while batch := explorer.ask():
-            self._listener.stage(f"networks: {', '.join(choice.name for choice in batch)}")
+            where = f"; progress of a training: {self._folder / 'networks'}/NAME/sweep.log" if self._spec.training else ""
+            self._listener.stage(f"networks: {', '.join(choice.name for choice in batch)}{where}")
             found = preparation.networks(batch)
             for choice, network in zip(batch, found, strict=True):
                 explorer.tell(choice, self._search(network))
