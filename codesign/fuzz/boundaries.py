@@ -46,7 +46,8 @@ BOUNDARIES = (
 
 #: Counters of the RTL by engine; the last is derived (see `_queue_full`).
 CAUSES = ("busy", "token", "param", "memory", "drain", "idle")
-QUEUE_MARGIN = 300  #: cycles of dispatching that nothing but a full queue explains
+QUEUE_MARGIN, QUEUE_SLACK, QUEUE_WINDOW = 300, 10, 64  #: cycles; times what fetching takes; instructions looked back
+INSTRUCTION_BEATS = 8
 
 
 def boundaries(graph: Graph, golden: dict[str, np.ndarray], plan: Plan) -> frozenset[str]:
@@ -178,29 +179,33 @@ def stalls(case: Case, program: Program, frame: Frame) -> frozenset[str]:
         name = "depthwise" if engine.name.startswith("depthwise") else engine.name
         found |= {f"{name}: {cause}" for cause in CAUSES if engine.counters[cause]}
     if _queue_full(program, frame):
-        found.add("dispatcher: queue full")
+        found.add("dispatcher: no room in a queue")
     if case.stall:
         found.add("DRAM: random pauses")
     return frozenset(found)
 
 
 def _queue_full(program: Program, frame: Frame) -> bool:
-    """Whether the dispatcher provably waited for a full queue.
+    """Whether the dispatcher waited for room in a queue or parameter memory.
 
-    An instruction enters its queue no sooner than the one ``queue_depth`` before it has left. Where the instruction that
-    precedes it in the program had started more than `QUEUE_MARGIN` cycles before that, dispatching stood still.
+    An instruction enters its queue no sooner than the one ``queue_depth`` before it has left, and any earlier one of the
+    program was dispatched before it started. Where so many more cycles lie between the two than fetching what is between
+    them takes, dispatching stood still.
     """
     depth = program.config.queue_depth
-    events = [engine.events for engine in frame.engines]
-    starts = {int(i): int(start) for e in events for i, start in zip(e["index"], e["start"], strict=True)}
+    starts = {int(i): int(start) for engine in frame.engines for i, start in zip(engine.events["index"], engine.events["start"], strict=True)}
     behind: dict[int, list[int]] = {}
+    before: list[tuple[int, int]] = []  # (cycle of the start, beats fetched up to here)
+    fetched = 0
     for index, instruction in enumerate(program.instructions):
-        if instruction.opcode == isa.Opcode.HALT:
+        if index not in starts:
             continue
+        fetched += INSTRUCTION_BEATS + instruction.values.get("param_beats", 0)
         queue = behind.setdefault(instruction.engine, [])
-        if len(queue) > depth + 1 and index:
-            left, before = starts.get(queue[-depth - 1]), starts.get(index - 1)
-            if left is not None and before is not None and left - before > QUEUE_MARGIN:
+        if len(queue) > depth:
+            left = starts[queue[-depth - 1]]
+            if any(left - start > QUEUE_MARGIN + QUEUE_SLACK * (fetched - beats) for start, beats in before[-QUEUE_WINDOW:]):
                 return True
         queue.append(index)
+        before.append((starts[index], fetched))
     return False

@@ -13,7 +13,7 @@ from codesign.fuzz.trial import DIFFERENT, EQUAL, REFUSED
 from codesign.program import isa
 
 ENGINES = ("load", "store", "pointwise", "depthwise")
-OTHER_CAUSES = ("dispatcher: queue full", "DRAM: random pauses")
+OTHER_CAUSES = ("dispatcher: no room in a queue", "DRAM: random pauses")
 
 
 def report(journal: Journal) -> str:
