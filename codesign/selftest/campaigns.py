@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from codesign.selftest.session import OPERATIONS, Session, Wrong
+from codesign.selftest.operations import OPERATIONS, Operations
+from codesign.selftest.session import Wrong
 from codesign.virtual import VirtualBoard
 
 STALLS = (0.0, 0.2, 0.6)  #: a channel's chance a cycle to pause, session by session
@@ -45,7 +46,7 @@ def campaign(
         board = make_board(STALLS[number % len(STALLS)], number)
         session = None
         try:
-            session = Session(package, board, noise)
+            session = Operations(package, board, noise)
             for _ in range(min(SESSION, count - SESSION * number)):
                 one(session, noise.choice(OPERATIONS), noise, tally)
                 progress(tally)
@@ -59,7 +60,7 @@ def campaign(
     return tally
 
 
-def one(session: Session, name: str, noise: random.Random, tally: Tally) -> None:
+def one(session: Operations, name: str, noise: random.Random, tally: Tally) -> None:
     """The operation ``name``, counted in ``tally`` when it went as it should."""
     try:
         getattr(session, f"do_{name}")()

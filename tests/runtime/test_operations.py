@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from codesign.cli import main
-from codesign.runtime import Detector
-from codesign.selftest import OPERATIONS, Tally, Wrong, campaign, session
+from codesign.runtime import Detector, ReadFault
+from codesign.selftest import OPERATIONS, Operations, Tally, Wrong, campaign
 from codesign.selftest.campaigns import one
 from codesign.virtual import VirtualBoard
 from tests.runtime import small
@@ -58,14 +58,14 @@ def test_a_driver_with_a_mistake_is_found_out(broken: str, says: str, package: P
     """Each mistake is found by the operation that looks for it."""
 
     operation = {"decode": "detect", "silent": "wrong_size", "code": "write_error", "crash": "stream"}[broken]
-    tried = session.Session(package, board, random.Random(1))
+    tried = Operations(package, board, random.Random(1))
     if broken == "decode":
         right = Detector._decode
         monkeypatch.setattr(Detector, "_decode", lambda self, slot: right(self, slot).above(0.9))
     elif broken == "silent":
         monkeypatch.setattr(Detector, "detect", lambda self, image: None)
     elif broken == "code":
-        monkeypatch.setattr("codesign.runtime.accelerator.fault_of", lambda word, engines: session.ReadFault(3, 0, 0, "load"))
+        monkeypatch.setattr("codesign.runtime.accelerator.fault_of", lambda word, engines: ReadFault(3, 0, 0, "load"))
     else:
         monkeypatch.setattr(Detector, "stream", lambda self, frames: 1 // 0)
     with pytest.raises(Wrong, match=says):
