@@ -10,7 +10,7 @@ import cocotb
 from codesign.program.isa import Engine
 from codesign.program.registers import Counter, Register
 from sim.streams import Ticker
-from tests.hw.bench_top import Host
+from tests.hw.host import Host
 
 
 class Activity:
