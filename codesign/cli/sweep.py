@@ -127,7 +127,11 @@ def check_lines(point: dict[str, Any]) -> list[str]:
     rtl = point["rtl"]
     errors = ", ".join(f"{name} {error:+.1%}" for name, error in rtl["errors"].items())
     exact = f"{rtl['mismatches']:,} of {rtl['values']:,} values differ"
-    return [f"checked in RTL: {point['design']}, {point['network']}: {rtl['cycles']:,} cycles, {exact}; estimates' errors: {errors}"]
+    lines = [f"checked in RTL: {point['design']}, {point['network']}: {rtl['cycles']:,} cycles, {exact}; estimates' errors: {errors}"]
+    if not rtl.get("fits", True):
+        counts = f"{rtl['lut']:,} LUT, {rtl['ff']:,} FF, {rtl['dsp']} DSP, {rtl['bram36']} block RAMs"
+        lines.append(f"  does not fit {point['board']} as synthesised: {counts}; it is not recommended")
+    return lines
 
 
 class _Printer(Listener):

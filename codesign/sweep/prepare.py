@@ -35,7 +35,8 @@ class Preparation:
         models = self._trained(choices) if self._spec.training is not None else [self._given(choice) for choice in choices]
         made = [self._lowered(choice, model) for choice, model in zip(choices, models, strict=True)]
         scores = self._scores([network for network, scored in made if scored])
-        return [replace(network, ap50=scores.get(network.sha256)) for network, _ in made]
+        known = [scores.get(network.sha256, _recorded(model)) for (network, _), model in zip(made, models, strict=True)]
+        return [replace(network, ap50=ap50) for (network, _), ap50 in zip(made, known, strict=True)]
 
     def _given(self, choice: Choice) -> Path | None:
         return model_path(choice.model) if choice.model else None
@@ -118,6 +119,16 @@ class Preparation:
             data, pictures = self.data(training.data, side)
             tasks.append(Task("score", {"graph": network.sha256, "data": pictures}, {"graph": str(network.graph), "data": str(data)}))
         return {n.sha256: found.get("ap50") for n, found in zip(networks, self._perform(tasks), strict=True)}
+
+
+def _recorded(model: Path | None) -> float | None:
+    """What training measured of the quantised network, where the sweep does not measure."""
+    from codesign.nn.model_file import read_info
+
+    try:
+        return None if model is None else read_info(model).metrics.get("ap50_quantised")
+    except UserError:  # an integer graph, or ONNX
+        return None
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -11,14 +11,19 @@ from codesign.sweep.store import Store
 
 
 def recommend(store: Store, board: str | None, min_ap50: float | None) -> dict[str, Any]:
-    """The point of least latency that meets both; of equal ones the smallest. Raises `UserError`, and says what there is."""
+    """The point of least latency that meets both; of equal ones the smallest. What synthesis found too large is left out.
+
+    Raises `UserError`, and says what there is.
+    """
     points = store.points()
     if not points:
         raise UserError(f"{store.path}: holds no points yet; run the sweep first")
     boards = sorted({point["board"] for point in points})
     if board is not None and board not in boards:
         raise UserError(f"--board {board!r}: the sweep has {', '.join(boards)}")
-    here = [point for point in points if board in (None, point["board"])]
+    here = [point for point in points if board in (None, point["board"]) and (point.get("rtl") or {}).get("fits", True)]
+    if not here:
+        raise UserError(f"{store.path}: no point fits its board as synthesised; sweep smaller accelerators, or lower hardware.fill")
     if min_ap50 is not None:
         scored = [point["ap50"] for point in here if point["ap50"] is not None]
         if not scored:

@@ -116,6 +116,18 @@ def test_recommend_with_accuracy(tmp_path):
         recommend(store, "pynq-z2", 0.99)
 
 
+def test_what_synthesis_found_too_large_is_not_recommended(small, tmp_path):
+    run_sweep(small, tmp_path / "out", executor=Inline())
+    store = _opened(tmp_path / "out")
+    first = recommend(store, "pynq-z2", None)
+    large = {"fits": False, "errors": {}}
+    store.put_points([p | ({"rtl": large} if p["design"] == first["design"] else {}) for p in store.points()])
+    assert recommend(store, "pynq-z2", None)["design"] != first["design"]
+    store.put_points([p | {"rtl": large} for p in store.points()])
+    with pytest.raises(UserError, match="no point fits its board as synthesised"):
+        recommend(store, "pynq-z2", None)
+
+
 def _folder(path):
     (path / "s").mkdir()
     return path / "s"
