@@ -31,7 +31,7 @@ def sweep_page(store: Store, text: str = "") -> str:
         Section("How good the estimates are", _errors(searches)),
         Section("Resources of the fastest design against each board", _resources(front)),
         Section("Networks", _networks(networks) if len(networks) > 1 else ""),
-        Section("Build the fastest", code(build_command(store, front[0])) if front else ""),
+        Section("Build the fastest", code(build_command(store, _fastest(front))) if front else ""),
         Section("The sweep file", code(text) if text else ""),
         *provenance(f"codesign sweep {about['file']}", [(f"graph {name}", found["sha256"]) for name, found in networks.items()]),
     ]
@@ -43,7 +43,7 @@ def _tiles(points: list[dict[str, Any]], front: list[dict[str, Any]], networks: 
     rows = [(f"{len(points):,}", "designs that fit", ""), (f"{len(networks)}", "networks", ""), (f"{len(front)}", "on the front", "")]
     rows.append((f"{sum(s['planned'] for s in searches):,}", "planned in full", ""))
     if front:
-        fastest = min(front, key=lambda p: p["latency_ms"])
+        fastest = _fastest(front)
         rows.append((f"{fastest['latency_ms']:.2f} ms", f"fastest, {fastest['fps']:.1f} frames/s", "good"))
     return tiles(rows)
 
@@ -65,22 +65,37 @@ def _front(front: list[dict[str, Any]]) -> str:
     return table(heads, rows, (10,)) + more if rows else ""
 
 
+def _fastest(front: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of those that synthesis did not find too large, unless it found all so."""
+    fitting = [point for point in front if (point.get("rtl") or {}).get("fits", True)]
+    return min(fitting or front, key=lambda point: point["latency_ms"])
+
+
 def _named(point: dict[str, Any], several: bool) -> str:
     """The design, and its network where there are several; it may be broken behind each comma."""
     return point["design"].replace(",", ", ").replace(":", ": ") + (f"; {point['network']}" if several else "")
 
 
 def _checked(front: list[dict[str, Any]]) -> str:
-    rows = []
+    rows, several = [], len({p["network"] for p in front}) > 1
     for p in front:
         if p["fidelity"] != "rtl":
             continue
         rtl, errors = p["rtl"], p["rtl"]["errors"]
-        cells = [f"{rtl[name]:,} ({errors[name]:+.1%})" if name in errors else "-" for name in ("cycles", "dram_bytes", "lut", "ff", "dsp", "bram36")]
-        rows.append((p["design"], p["network"], f"{rtl['mismatches']:,} of {rtl['values']:,}", *cells))
-    heads = ("design", "network", "values that differ", "cycles", "DRAM bytes", "LUT", "FF", "DSP", "block RAM")
-    said = "<p>Simulated cycles and Yosys' resources; in brackets the error of the estimate beside them.</p>"
-    return said + table(heads, rows) if rows else "<p>No point was built; give the sweep file [check] points = N.</p>"
+        cells = [_beside(rtl, errors, name) for name in ("cycles", "dram_bytes", "lut", "ff", "dsp", "bram36")]
+        fits = {True: "yes", False: "no"}.get(rtl.get("fits"), "-")
+        rows.append((f"{rtl['mismatches']:,} of {rtl['values']:,}", *cells, fits, _named(p, several)))
+    heads = ("values that differ", "cycles", "DRAM MB", "LUT", "FF", "DSP", "block RAM", "fits", "design and network")
+    said = "<p>Simulated cycles and Yosys' resources; in brackets the error of the estimate, where there is one.</p>"
+    return said + table(heads, rows, (8,)) if rows else "<p>No point was built; give the sweep file [check] points = N.</p>"
+
+
+def _beside(rtl: dict[str, Any], errors: dict[str, float], name: str) -> str:
+    """What was measured, and the error of its estimate."""
+    if name not in errors:
+        return "-"
+    shown = f"{rtl[name] / 1e6:.2f}" if name == "dram_bytes" else f"{rtl[name]:,}"
+    return shown + (f" ({errors[name]:+.1%})" if round(errors[name], 3) else "")
 
 
 def _errors(searches: list[dict[str, Any]]) -> str:
@@ -103,7 +118,7 @@ def _errors(searches: list[dict[str, Any]]) -> str:
 def _resources(front: list[dict[str, Any]]) -> str:
     if not front:
         return ""
-    first = min(front, key=lambda p: p["latency_ms"])
+    first = _fastest(front)
     return resources(load_board(first["design"]), first.get("rtl") if "lut" in first.get("rtl", {}) else None)
 
 
