@@ -119,3 +119,20 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     if kind.hasobject or kind.kind not in "iufb" or len(shape) > _AXES or any(side < 0 for side in shape):
         raise ValueError(f"an array of {str(kind)[:40]} {str(shape)[:60]}")
     return shape, fortran, kind
+
+
+def check_range(name: str, value: object, least: float, most: float) -> None:
+    """Refuse a number outside `least`..`most` (both allowed), whole where `least` is; the message names the value."""
+    whole = type(least) is int
+    if type(value) not in ((int,) if whole else (int, float)) or not least <= value <= most:  # type: ignore[operator]
+        kind = "whole number" if whole else "number"
+        raise UserError(f"{name} is {shown_value(value)}; it must be a {kind}, {least:,} to {most:,}")
+
+
+def shown_value(value: object, most: int = 60) -> str:
+    """A value as Python writes it, cut after `most` characters."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out very long numbers
+        text = "(a very long number)"
+    return text if len(text) <= most else f"{text[: most - 3]}..."

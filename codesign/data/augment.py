@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from codesign.bounded import check_range, shown_value
 from codesign.data.fit import GREY, LETTERBOX, STRETCH, fit_scale, resize
+from codesign.errors import UserError
 
 __all__ = ["Augment", "augment", "recolour", "resize", "scale_boxes"]
+
+_MOST_SCALE = 100.0
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,14 @@ class Augment:
     invert: float = 0.0  # probability of a negative
     transpose: bool = False  # rows and columns may change places: with both flips, all eight symmetries
     paste: int = 0  # at most so many objects of other pictures, rare classes first (codesign.data.paste)
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("aspect", 0.0, 0.99), ("colour", 0.0, 1.0), ("invert", 0.0, 1.0), ("paste", 0, 100)):
+            check_range(f"augment.{name}", getattr(self, name), least, most)
+        least, most = self.scale
+        if not 1 / _MOST_SCALE <= least <= most <= _MOST_SCALE:
+            text = shown_value(list(self.scale))
+            raise UserError(f"augment.scale is {text}; it must be two numbers, the smaller first, {1 / _MOST_SCALE:g} to {_MOST_SCALE:g}")
 
 
 def scale_boxes(boxes: np.ndarray, source: tuple[int, int], target: tuple[int, int]) -> np.ndarray:

@@ -78,7 +78,7 @@ def _augmentation(info: ModelInfo) -> Augment:
         return Augment()
     try:
         return Augment(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-    except TypeError:
+    except (TypeError, ValueError):
         raise UserError("the float model's recipe holds an augmentation that this version does not know; train again") from None
 
 

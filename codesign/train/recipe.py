@@ -5,11 +5,21 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
+from codesign.bounded import check_range, shown_value
 from codesign.data.augment import Augment
 from codesign.data.fit import STRETCH, checked_fit
 from codesign.errors import UserError
 
 MAX_THREADS = 256
+_EPOCHS, _BATCH = (0, 100_000), (1, 4096)
+_RANGES: dict[str, tuple[float, float]] = {  # least and most, both allowed; whole numbers where the least is one
+    "pretrain_epochs": _EPOCHS, "float_epochs": _EPOCHS, "qat_epochs": _EPOCHS,
+    "pretrain_batch": _BATCH, "batch": _BATCH, "qat_batch": _BATCH, "calibration_batches": (1, 4096),
+    "warmup_steps": (0, 10**9), "seed": (0, 2**31 - 1), "threads": (1, MAX_THREADS),
+    "offset_lr": (0.0, 1e3), "weight_decay": (0.0, 1e3), "clip": (0.0, 1e9), "freeze_bn": (0.0, 1.0), "save_seconds": (0.0, 1e9),
+    "size_weight": (0.0, 1e6), "iou_weight": (0.0, 1e6), "distil": (0.0, 1e6),
+}  # fmt: skip
+_MOST_RATE = 1e3
 SCHEDULES = ("cosine", "step")
 CALIBRATIONS = ("mse", "percentile")  # as `codesign.nn.ranges` knows them
 # what may change between two parts of one run
@@ -49,21 +59,20 @@ class Recipe:
     augment: Augment = Augment()
 
     def __post_init__(self) -> None:
-        for name, least, most in (("seed", 0, 2**31 - 1), ("threads", 1, MAX_THREADS)):
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value <= most:
-                raise UserError(f"recipe: {name} is {value!r}; it must be a whole number, {least} to {most}")
-        if min(self.pretrain_epochs, self.float_epochs, self.qat_epochs) < 0 or self.epochs < 1:
-            raise UserError("recipe: epochs cannot be negative, and float and quantised stage need at least one together")
+        for name, (least, most) in _RANGES.items():
+            check_range(f"recipe: {name}", getattr(self, name), least, most)
+        if self.epochs < 1:
+            raise UserError("recipe: float_epochs and qat_epochs are both 0; one of them must be at least 1")
+        for name in ("lr", "qat_lr"):
+            if type(value := getattr(self, name)) not in (int, float) or not 0 < value <= _MOST_RATE:
+                raise UserError(f"recipe: {name} is {shown_value(value)}; it must be positive, at most {_MOST_RATE:g}")
         checked_fit(self.fit, "recipe: fit")
         if self.schedule not in SCHEDULES:
             raise UserError(f"recipe: schedule is {self.schedule!r}; it must be one of {', '.join(SCHEDULES)}")
         if self.calibration not in CALIBRATIONS:
             raise UserError(f"recipe: calibration is {self.calibration!r}; it must be one of {', '.join(CALIBRATIONS)}")
-        if min(self.batch, self.qat_batch, self.pretrain_batch) < 1 or self.lr <= 0 or self.qat_lr <= 0:
-            raise UserError("recipe: batch and learning rates must be positive")
-        if not 0 <= self.ema < 1 or not 0 <= self.freeze_bn <= 1:
-            raise UserError("recipe: ema must be in 0..1 (exclusive), freeze_bn in 0..1")
+        if type(self.ema) not in (int, float) or not 0 <= self.ema < 1:
+            raise UserError(f"recipe: ema is {shown_value(self.ema)}; it must be at least 0 and less than 1")
 
     @property
     def epochs(self) -> int:

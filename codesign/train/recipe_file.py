@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from codesign.bounded import read_bytes, reason
+from codesign.bounded import read_bytes, reason, shown_value
 from codesign.data.augment import Augment
 from codesign.errors import UserError
 from codesign.train.recipe import Recipe
@@ -107,20 +107,12 @@ def _value(name: str, like: object, value: object) -> object:
     if isinstance(like, tuple):
         if isinstance(value, list) and len(value) == len(like) and all(map(_number, value)):
             return tuple(float(v) for v in value)
-        raise UserError(f"{name} is {_shown(value)}; it must be {len(like)} numbers")
+        raise UserError(f"{name} is {shown_value(value)}; it must be {len(like)} numbers")
     if type(value) is not type(like) or type(value) is float or (type(value) is int and not _number(value)):
-        raise UserError(f"{name} is {_shown(value)}; it must be of type {type(like).__name__}, like {like!r}")
+        raise UserError(f"{name} is {shown_value(value)}; it must be of type {type(like).__name__}, like {like!r}")
     return value
 
 
 def _number(value: object) -> bool:
     """Whether this is a finite number that no arithmetic here overflows with."""
     return type(value) in (int, float) and abs(value) < 1 << 53 and math.isfinite(value)  # type: ignore[arg-type, operator]
-
-
-def _shown(value: object) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # Python refuses to write out very long numbers
-        text = "(a very long number)"
-    return text if len(text) <= 60 else f"{text[:57]}..."

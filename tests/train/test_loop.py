@@ -157,3 +157,13 @@ def test_the_step_schedule_drops_twice() -> None:
 def test_wrong_recipes_are_refused(wrong: dict) -> None:
     with pytest.raises(UserError):
         Recipe(**wrong)
+
+
+@pytest.mark.parametrize(("wrong", "says"), [
+    ({"float_epochs": -1}, "float_epochs is -1"), ({"batch": 0}, "batch is 0"), ({"batch": 10**9}, "batch is 1000000000.* 4,096"),
+    ({"float_epochs": 99999999999999999999}, "float_epochs is 9999.* 100,000"), ({"pretrain_epochs": 100_001}, "100001"),
+    ({"lr": float("nan")}, "lr is nan"), ({"ema": 1.0}, "ema is 1.0"), ({"iou_weight": -1.0}, "iou_weight is -1.0"),
+])  # fmt: skip
+def test_a_refused_recipe_names_key_and_value(wrong: dict, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        Recipe(**wrong)

@@ -35,7 +35,9 @@ def test_the_automatic_recipe_follows_the_number_of_pictures() -> None:
     ("text", "settings", "says"),
     [("lr = 'fast'", "", "lr is 'fast'"), ("speed = 1", "", "unknown key 'speed'"), ("augment = 3", "", "augment"),
      ("[augment]\nscale = 1", "", "2 numbers"), ("lr", "", "not a readable recipe"), ("", ":lr", "key=value"),
-     ("", ":lr=-1", "positive"), ("calibration = 'max'", "", "mse, percentile"), ("", ":batch=1.5", "of type int"), ("", ":augment.flip=true", "augment.flip")],
+     ("", ":lr=-1", "positive"), ("calibration = 'max'", "", "mse, percentile"), ("", ":batch=1.5", "of type int"), ("", ":augment.flip=true", "augment.flip"),
+     ("", ":augment.paste=1000000000", "augment.paste is 1000000000.* 0 to 100"), ("", ":augment.aspect=2", "augment.aspect is 2.0"),
+     ("[augment]\nscale = [0, 1]", "", "augment.scale is .0.0, 1.0.")],
 )  # fmt: skip
 def test_wrong_recipes_are_one_line(tmp_path: Path, text: str, settings: str, says: str) -> None:
     (tmp_path / "r.toml").write_text(text)
