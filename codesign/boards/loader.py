@@ -101,7 +101,7 @@ def _changed(raw: dict[str, Any], settings: list[str]) -> dict[str, Any]:
             known = ", ".join(key for name in ("accelerator", "dram", "clock") for key in _TABLES[name])
             raise _Bad(f"unknown setting {_shown(key)[1:-1]}; known: {known}")
         if not (value.isascii() and value.isdigit() and len(value) <= 9):
-            raise _Bad(f"setting {key} = {_shown(value)}: must be a whole number")
+            raise _Bad(f"setting {key} = {_shown(value)}: must be a whole number of at most nine digits, without a sign")
         table = raw.setdefault(tables[0], {})
         if isinstance(table, dict):
             table[key] = int(value)

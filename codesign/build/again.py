@@ -24,7 +24,11 @@ AGAIN = ("profile", "report")
 def report_again(folder: Path, listener: Listener | None = None) -> BuildResult:
     """Run the last steps of the build in ``folder`` again. Raises `UserError` where no simulated frame lies."""
     listener = listener or Listener()
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give one that `codesign build` or `codesign sweep` wrote")
     records = Records(folder / "steps.json")
+    if (folder / "steps.json").exists() and not records.about:
+        raise UserError(f"{folder / 'steps.json'}: damaged; `codesign build` makes the folder's steps again")
     if records.get("simulate") is None or "board" not in records.about:
         raise UserError(f"{folder}: holds no simulated frame; `codesign build` makes one")
     board = load_board(records.about["board"])

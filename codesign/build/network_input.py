@@ -46,7 +46,8 @@ def read_array(path: Path, graph: Graph) -> np.ndarray:
             values = np.load(path, mmap_mode="r", allow_pickle=False)
         kind, shape = values.dtype, values.shape
     except (OSError, ValueError, EOFError, SyntaxError, AttributeError, TypeError, OverflowError, MemoryError) as error:
-        raise UserError(f"--input {path}: not a NumPy array ({reason(error)}); write it with numpy.save") from None
+        said = reason(error) if isinstance(error, OSError) else "its content is none"
+        raise UserError(f"--input {path}: not a NumPy array ({said}); write it with numpy.save") from None
     want = tuple(graph.input.shape)
     if tuple(side for side in shape if side != 1) != tuple(side for side in want if side != 1):
         raise UserError(f"--input {path}: shape {shape}; the network takes {want} (channels, height, width)")

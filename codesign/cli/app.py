@@ -113,7 +113,9 @@ def main(arguments: list[str] | None = None) -> int:
         if format_message is None:
             name = type(error).__name__
             return _failed(error, f"internal error: {name}: {error}; set CODESIGN_DEBUG=1 for the traceback")
-        return _failed(error, f"{format_message()} (codesign --help lists the commands)")
+        context = getattr(error, "ctx", None)
+        helped = f"{context.command_path} --help lists the options" if context and context.parent else "codesign --help lists the commands"
+        return _failed(error, f"{format_message()} ({helped})")
 
 
 def _failed(error: BaseException, message: str) -> int:

@@ -77,7 +77,13 @@ def _metrics(asked: str) -> tuple[str, ...]:
 
 def _engines(on: str) -> list[str]:
     """In the order given; golden runs beside the RTL anyway."""
-    named = [engine.strip() for engine in on.split(",")]
+    from codesign.build.detector import ENGINES
+    from codesign.errors import UserError
+
+    named, known = [engine.strip() for engine in on.split(",")], ("float", *ENGINES)
+    wrong = next((engine for engine in named if engine not in known), None)
+    if wrong is not None:
+        raise UserError(f"--on {wrong!r}: must be one of {', '.join(known)}, or several with commas")
     return [engine for engine in named if engine != "golden" or "rtl" not in named]
 
 

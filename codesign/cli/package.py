@@ -14,7 +14,7 @@ from codesign.cli.output import BuildPrinter, console
 
 def package_command(
     folder: Annotated[Path | None, typer.Argument(metavar="[FOLDER]", help="A build folder; left out: build up to the plan.")] = None,
-    board: Annotated[str, typer.Option("--board", metavar="NAME|FILE", help="Without a folder: the board.")] = "pynq-z2",
+    board: Annotated[str | None, typer.Option("--board", metavar="NAME|FILE", help="Without a folder: the board; default pynq-z2.")] = None,
     config: Config = "b",
     model: Model = None,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The zip to write.")] = Path("detector.zip"),
@@ -26,9 +26,11 @@ def package_command(
 
     if folder is not None and model is not None:
         raise UserError("--model has no meaning beside a build folder; leave one of them out")
+    if folder is not None and board is not None:
+        raise UserError(f"--board {board}: {folder} was built for its own board; leave --board out, or build for {board}")
     printer = BuildPrinter(details=False)
     try:
-        context = built(folder) if folder is not None else planned(BuildOptions(board, config, model), printer)
+        context = built(folder) if folder is not None else planned(BuildOptions(board or "pynq-z2", config, model), printer)
         size, overlay = package(context, out)
     finally:
         printer.close()

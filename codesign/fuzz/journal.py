@@ -51,7 +51,8 @@ class Journal:
         try:
             self._open(sources)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
-            raise UserError(f"{path} is no journal of `codesign fuzz`: {reason(error, 160)}; name another file") from error
+            said = f"a line lacks {error}" if isinstance(error, KeyError) else reason(error, 160)
+            raise UserError(f"{path} is no journal of `codesign fuzz`: {said}; name another file with --journal") from error
 
     @property
     def path(self) -> Path:

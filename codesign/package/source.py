@@ -20,6 +20,8 @@ OVERLAY_FILES = {".bit": "overlay/codesign.bit", ".hwh": "overlay/codesign.hwh"}
 def built(folder: Path) -> Context:
     """A build folder that holds at least a plan."""
     records = Records(folder / "steps.json")
+    if (folder / "steps.json").exists() and not records.about:
+        raise UserError(f"{folder / 'steps.json'}: damaged; `codesign build` makes the folder's steps again")
     if "board" not in records.about or not (folder / PROGRAM).is_file() or not (folder / GRAPH).is_file():
         raise UserError(f"{folder}: holds no planned network; `codesign build` makes one")
     options = BuildOptions(records.about["board"], records.about.get("config", "b"), out=folder)

@@ -271,7 +271,12 @@ def test_report_again_without_simulating(capsys, tmp_path, fast, monkeypatch):
     from codesign.build.steps import simulate
 
     folder = tmp_path / "out"
+    assert "no such folder; give one that `codesign build`" in one_line(capsys, ["report", str(folder)])
+    folder.mkdir()
     assert "holds no simulated frame; `codesign build` makes one" in one_line(capsys, ["report", str(folder)])
+    (folder / "steps.json").write_text('{"schema": 1, "abo')
+    assert "steps.json: damaged" in one_line(capsys, ["report", str(folder)])
+    (folder / "steps.json").unlink()
     assert main([*BUILD, *SMALL, "--out", str(folder)]) == 0
     before = json.loads((folder / "report.json").read_text())
     for name in ("waterline.png", "roofline.svg", "trace.json", "report.json"):
