@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from rich.console import Console
 from codesign.build.artefacts import json_text, write_whole
 from codesign.build.runner import Listener, StepResult
 from codesign.build.step import Context, Step
+from codesign.errors import UserError
 
 
 def console() -> Console:
@@ -26,6 +28,17 @@ def write_json(path: Path | None, document: Any) -> None:
     """The answer of ``--json FILE``."""
     if path is not None:
         write_whole(path, json_text(document))
+
+
+def expect_writable(path: Path) -> None:
+    """Refuse, before any work, an output file that cannot be written; its folder is made."""
+    if path.is_dir():
+        raise UserError(f"--out {path}: is a folder; name a file in it, such as {path / 'model.safetensors'}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise UserError(f"--out {path}: cannot be written ({error.strerror}); check the path, the disk's space and permissions") from None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codesign.cli.build import Config, Json, LayerBits
-from codesign.cli.output import console, write_json
+from codesign.cli.output import console, expect_writable, write_json
 
 if TYPE_CHECKING:
     from codesign.nn.codenet import CoDeNet
@@ -54,6 +54,7 @@ def ptq_command(
     from codesign.quantise.ptq import PtqOptions, quantise, with_bits
     from codesign.quantise.source import augmented_batches, calibration_batches, load_source
 
+    expect_writable(out)
     torch.set_num_threads(threads)
     say, folder = console().print, data_folder(data)
     options = PtqOptions(activations, weights, percentile / 100, bn, bias, equalise)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,8 +60,8 @@ def train_command(
         raise UserError(f"{folder}: no such data folder")
     given = {"float_epochs": float_epochs, "qat_epochs": qat_epochs, "batch": batch, "seed": seed, "threads": threads,
              "device": device, "fit": fit}  # fmt: skip
-    how = _recipe(recipe or (_digits(network.input_size) if data is None else "auto"), folder)
-    how = replace(how, **{key: value for key, value in given.items() if value is not None})
+    given = {key: value for key, value in given.items() if value is not None}
+    how = _recipe(recipe or (_digits(network.input_size) if data is None else "auto"), folder, given)
     say = console().print
     result = train(folder, how, out, config=network, start=start, resume=not fresh, report=say, eval_every=eval_every)
     if result is None:
@@ -73,15 +73,15 @@ def train_command(
         say(f"next: codesign build --board pynq-z2 --model {result.model}")
 
 
-def _recipe(spec: str, folder: Path) -> Recipe:
-    """By name, file or, for `auto`, by the number of pictures; says what `auto` chose."""
+def _recipe(spec: str, folder: Path, given: dict[str, Any]) -> Recipe:
+    """By name, file or, for `auto`, by the number of pictures, with the fields `given`; says what `auto` will run."""
     from codesign.data.folder import read_classes, read_split
     from codesign.train.recipe_file import load_recipe
 
     if spec.partition(":")[0] != "auto":
-        return load_recipe(spec)
+        return replace(load_recipe(spec), **given)
     images = len(read_split(folder, "train", read_classes(folder)))
-    chosen = load_recipe(spec, images)
+    chosen = replace(load_recipe(spec, images), **given)
     mirrored = "mirrored pictures too (--recipe auto:augment.hflip=false where left and right matter)"
     console().print(
         f"recipe auto: {images} pictures, {chosen.float_epochs} float and {chosen.qat_epochs} quantised epochs"

@@ -122,7 +122,7 @@ def _info(path: Path, schema: str, meta: object) -> ModelInfo:
     found = meta.get("schema") if isinstance(meta, dict) else None
     if not isinstance(meta, dict) or found != schema:
         got = f", found {found[:40]!r}" if isinstance(found, str) else ""
-        raise UserError(f"{path}: not a model file of this program (schema {schema} expected{got}); give one that `codesign train` wrote")
+        raise UserError(f"{path}: not a model file of this program (schema {schema} expected{got}); {_wanted(schema)}")
     said = meta.pop("header_sha256", None)
     if said is not None and said != header_digest(meta):  # (earlier versions wrote none)
         raise UserError(f"{path}: damaged model file (its header does not match its checksum); copy or train it again")
@@ -140,6 +140,12 @@ def _info(path: Path, schema: str, meta: object) -> ModelInfo:
     metrics, recipe = meta.get("metrics"), meta.get("recipe")
     measured = {key: value for key, value in metrics.items() if value is None or _measured(value)} if isinstance(metrics, dict) else {}
     return ModelInfo(config, tuple(labels), measured, recipe if isinstance(recipe, dict) else {}, sha256)
+
+
+def _wanted(schema: str) -> str:
+    """Which of the files that training writes has this schema."""
+    name = "float.safetensors" if schema.startswith("codesign-float-") else "model.safetensors"
+    return f"give the {name} that `codesign train` wrote"
 
 
 def _measured(value: object) -> bool:

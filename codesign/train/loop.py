@@ -48,10 +48,13 @@ def train(
     """
     run = prepare(Path(data), recipe, Path(out), config or named_config("b"), report, start)
     point = run.resume_point() if resume and run.checkpoint.exists() else None
+    if point is None and start is not None:  # a wrong file is refused before anything is timed
+        report(start_from(run.model, start))
     print_budget(run, stages(recipe), 0 if point is None else point.epoch, crops=point is None and start is None)
     if point is None:
         journal.clear(run.out)
-        _initialise(run, start)
+        if start is None:
+            _warm_up(run)
     live: Live | None = None
     try:
         for stage in stages(recipe):
@@ -71,12 +74,13 @@ def train(
     return _finish(run, live)
 
 
-def _initialise(run: Run, start: Path | None) -> None:
-    """Random weights become a start: crops of objects, or a file's weights."""
-    if start is None:
+def _warm_up(run: Run) -> None:
+    """Random weights become a start by crops of objects; the first checkpoint is written after it."""
+    try:
         pretrain(run.model, run.data, run.recipe, run.report)
-    else:
-        run.report(start_from(run.model, start))
+    except KeyboardInterrupt:
+        run.report("interrupted in the warm-up, of which nothing is kept: it starts over")
+        raise
 
 
 def _enter(run: Run, stage: Stage, before: Live | None) -> Live:

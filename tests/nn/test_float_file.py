@@ -59,9 +59,9 @@ def test_hostile_files_are_refused(saved: Path, tmp_path: Path, change: object, 
 
 def test_the_two_kinds_of_model_file_are_told_apart(saved: Path, tmp_path: Path) -> None:
     save_model(tmp_path / "m.safetensors", quantised(small_config()), labels=LABELS)
-    with pytest.raises(UserError, match="codesign-float-1 expected, found 'codesign-model-1'"):
+    with pytest.raises(UserError, match="codesign-float-1 expected, found 'codesign-model-1'.*give the float.safetensors"):
         load_float(tmp_path / "m.safetensors")
-    with pytest.raises(UserError, match="codesign-model-1 expected, found 'codesign-float-1'"):
+    with pytest.raises(UserError, match="codesign-model-1 expected, found 'codesign-float-1'.*give the model.safetensors"):
         load_model(saved)
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from codesign.data.augment import Augment  # noqa: E402
 from codesign.data.digits import write_scenes  # noqa: E402
-from codesign.train import epochs  # noqa: E402
+from codesign.train import epochs, loop  # noqa: E402
 from codesign.train.checkpoint import read_progress  # noqa: E402
 from codesign.train.loop import train  # noqa: E402
 from codesign.train.recipe import Recipe  # noqa: E402
@@ -120,3 +120,16 @@ def test_ctrl_c_keeps_the_step_under_way(
     monkeypatch.setattr(epochs, "train_step", step)
     train(scenes, rare, tmp_path, config=CONFIG, report=lambda _: None)
     assert same(whole, tmp_path)
+
+
+def test_ctrl_c_in_the_warm_up_says_that_it_starts_over(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "pretrain", interrupted)
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        train(scenes, RECIPE, tmp_path, config=CONFIG, report=said.append)
+    assert "it starts over" in said[-1] and not (tmp_path / "checkpoint.safetensors").exists()
