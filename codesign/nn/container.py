@@ -122,7 +122,7 @@ def _info(path: Path, schema: str, meta: object) -> ModelInfo:
     found = meta.get("schema") if isinstance(meta, dict) else None
     if not isinstance(meta, dict) or found != schema:
         got = f", found {found[:40]!r}" if isinstance(found, str) else ""
-        raise UserError(f"{path}: not a model file of this program (schema {schema} expected{got}); {_wanted(schema)}")
+        raise UserError(f"{path}: not a model file of this program (schema {schema} expected{got}); give the {_file_of(schema)} that `codesign train` wrote")
     said = meta.pop("header_sha256", None)
     if said is not None and said != header_digest(meta):  # (earlier versions wrote none)
         raise UserError(f"{path}: damaged model file (its header does not match its checksum); copy or train it again")
@@ -142,10 +142,9 @@ def _info(path: Path, schema: str, meta: object) -> ModelInfo:
     return ModelInfo(config, tuple(labels), measured, recipe if isinstance(recipe, dict) else {}, sha256)
 
 
-def _wanted(schema: str) -> str:
+def _file_of(schema: str) -> str:
     """Which of the files that training writes has this schema."""
-    name = "float.safetensors" if schema.startswith("codesign-float-") else "model.safetensors"
-    return f"give the {name} that `codesign train` wrote"
+    return "float.safetensors" if schema.startswith("codesign-float-") else "model.safetensors"
 
 
 def _measured(value: object) -> bool:
