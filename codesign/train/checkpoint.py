@@ -55,9 +55,10 @@ def atomic_save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]
 
 
 def save_checkpoint(
-    path: Path, progress: Progress, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer
-) -> None:
-    """Everything a killed run needs to go on exactly."""
+    path: Path, progress: Progress, model: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer,
+    identity: dict[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Everything a killed run needs to go on exactly; `identity` says by name what the fingerprint stands for."""
     tensors = {f"model/{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"ema/{k}": v for k, v in ema.average.items()}
     for number, state in optimiser.state_dict()["state"].items():
@@ -65,7 +66,8 @@ def save_checkpoint(
     tensors = {k: v.clone() for k, v in tensors.items()}  # safetensors refuses shared storage
     metadata = {"schema": SCHEMA, "epoch": str(progress.epoch), "fingerprint": progress.fingerprint,
                 "metrics": progress.metrics, "ema_steps": str(ema.steps), "stage": progress.stage,
-                "step": progress.step, "loss": progress.loss, "sha256": digest(tensors)}  # fmt: skip
+                "step": progress.step, "loss": progress.loss, "sha256": digest(tensors),
+                "identity": identity}  # fmt: skip
     atomic_save(tensors, path, {"codesign": json.dumps(metadata)})
 
 
@@ -84,6 +86,11 @@ def read_progress(path: Path) -> Progress:
     if not 0 <= min(progress.epoch, progress.step) <= max(progress.epoch, progress.step) < 1 << 53:
         raise _damaged(path, f"epoch {progress.epoch} or step {progress.step} in its metadata is negative or beyond counting")
     return progress
+
+
+def read_identity(path: Path) -> object:
+    """What the run of a checkpoint says that it is, unchecked; None where an earlier version wrote it."""
+    return _metadata(path).get("identity")
 
 
 def load_checkpoint(path: Path, model: nn.Module, ema: Ema) -> None:

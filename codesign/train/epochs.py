@@ -53,7 +53,7 @@ class Live:
 
     def save(self, point: Progress) -> None:
         """Write the checkpoint."""
-        save_checkpoint(self.run.checkpoint, point, self.run.model, self.ema, self.optimiser)
+        save_checkpoint(self.run.checkpoint, point, self.run.model, self.ema, self.optimiser, self.run.identity.values)
         self.saved = time.monotonic()
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,8 +17,9 @@ from codesign.errors import UserError
 from codesign.nn.codenet import CoDeNet
 from codesign.nn.config import NetConfig
 from codesign.train.batches import SceneCache
-from codesign.train.checkpoint import Progress, read_progress
+from codesign.train.checkpoint import Progress, read_identity, read_progress
 from codesign.train.evaluation import evaluate
+from codesign.train.identity import Identity
 from codesign.train.recipe import Recipe
 
 Report = Callable[[str], None]
@@ -36,8 +36,13 @@ class Run:
     test: SceneCache | None
     out: Path
     report: Report
-    fingerprint: str
+    identity: Identity
     metrics: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of network, recipe and data."""
+        return self.identity.fingerprint
 
     @property
     def checkpoint(self) -> Path:
@@ -58,9 +63,9 @@ class Run:
         """How far the checkpoint has come; a `UserError` if it is another run's."""
         progress = read_progress(self.checkpoint)
         if progress.fingerprint != self.fingerprint:
-            raise UserError(
-                f"{self.checkpoint}: belongs to another network, recipe or data; use another output folder or --fresh"
-            )
+            found = self.identity.differences(read_identity(self.checkpoint))
+            found = f" ({found})" if found else ""
+            raise UserError(f"{self.checkpoint}: belongs to another network, recipe or data{found}; use another output folder or --fresh")
         self.metrics.update(progress.metrics)
         inside = f", {progress.step} steps into the next," if progress.step else ""
         self.report(f"resuming after epoch {progress.epoch}{inside} of {self.recipe.epochs}")
@@ -97,11 +102,9 @@ def prepare(
     model = CoDeNet(config).to(chosen_device(recipe.device), memory_format=torch.channels_last)
     cache = SceneCache(samples, len(classes), config.input_size, recipe.fit)
     test = SceneCache(held_out, len(classes), config.input_size, recipe.fit) if held_out else None
-    identity = [config.to_json(), recipe.identity(), classes, [s.name for s in samples]]
-    if start is not None:
-        identity.append(_digest(start))
-    fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    return Run(model, classes, recipe, cache, test, out, report, fingerprint)
+    names = [sample.name for sample in samples]
+    identity = Identity.of(config, recipe, classes, names, None if start is None else _digest(start))
+    return Run(model, classes, recipe, cache, test, out, report, identity)
 
 
 def chosen_device(name: str) -> torch.device:

@@ -24,7 +24,7 @@ def test_a_folder_of_ones_own_needs_nothing_but_its_name(tmp_path: Path, capsys:
     info = read_info(tmp_path / "run/model.safetensors")
     assert info.recipe["iou_weight"] == 1.0 and info.recipe["augment"]["hflip"] and info.recipe["augment"]["paste"] == 3
     assert main(command) == 0 and "resuming after epoch 2" in capsys.readouterr().out
-    assert main([*command, "--seed", "2"]) == 2 and "another network, recipe or data" in capsys.readouterr().err
+    assert main([*command, "--seed", "2"]) == 2 and "another network, recipe or data (seed was 1, now 2)" in capsys.readouterr().err
 
 
 def test_an_unknown_recipe_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,7 +91,7 @@ def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(
 ) -> None:
     path = tmp_path / "checkpoint.safetensors"
     path.write_bytes((whole[0] / "checkpoint.safetensors").read_bytes())
-    with pytest.raises(UserError, match="another network, recipe or data"):
+    with pytest.raises(UserError, match=r"another network, recipe or data \(lr was 0.002, now 0.001\); "):
         train(scenes, replace(RECIPE, lr=1e-3), tmp_path, config=CONFIG, report=lambda _: None)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match="not a checkpoint"):
