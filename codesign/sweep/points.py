@@ -36,12 +36,13 @@ def checked_point(point: Any) -> dict[str, Any]:
 def make_point(network: Network, design: Design, resources: Resources, cycles: float, moved: float) -> dict[str, Any]:
     """``cycles`` and ``moved`` (DRAM bytes) of a frame. All but ap50, macs and the clock are estimates."""
     board, used = design.board, resources.rounded()
+    cycles, moved = (max(1, round(value)) if value < 1e18 else value for value in (cycles, moved))  # how many threads add up makes no difference
     shares = [used[name] / getattr(board.device, name) for name in used if getattr(board.device, name)]
     return {
         "network": network.name, "design": design.spec, "board": design.base, "ap50": network.ap50,
-        "clock_mhz": board.clock_mhz, "cycles": round(cycles) if cycles < 1e18 else None,
+        "clock_mhz": board.clock_mhz, "cycles": cycles if cycles < 1e18 else None,
         "latency_ms": cycles / board.clock_mhz / 1e3, "fps": board.clock_mhz * 1e6 / cycles,
-        "dram_bytes": round(moved) if moved < 1e18 else None, "macs": network.macs,
+        "dram_bytes": moved if moved < 1e18 else None, "macs": network.macs,
         "energy_uj": (moved * DRAM_BYTE_PJ + network.macs * MAC_PJ) / 1e6,
         "area": sum(shares) / len(shares), **used,
     }  # fmt: skip

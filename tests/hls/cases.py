@@ -35,7 +35,7 @@ def requant(rng: np.random.Generator, weight: np.ndarray) -> Requant:
     channels = weight.shape[0]
     multiplier = rng.integers(2**15, 2**16, channels)
     multiplier[rng.random(channels) < 0.3] = 2**15  # with any shift: many exact halves
-    spread = np.abs(weight.reshape(channels, -1)).sum(axis=1) * 40 + 1
+    spread = np.abs(weight.reshape(channels, -1).astype(int)).sum(axis=1) * 40 + 1
     shift = np.clip(15 + np.log2(spread / 64).round().astype(int) + rng.integers(-3, 4, channels), 8, 31)
     bias = rng.integers(-(2**15), 2**15, channels) << shift >> 8
     if channels > 2:
