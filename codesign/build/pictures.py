@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from PIL import Image, ImageDraw
 from codesign.data.fit import fit_picture
 from codesign.data.sample import load_image
 from codesign.errors import UserError
+from codesign.report.html.picture import COLOURS
 
-COLOURS = ("red", "lime", "blue", "orange", "magenta", "cyan", "yellow", "purple")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 _LEAST_SCENE = 32  # pixels a side that a scene with digits needs
 
@@ -49,12 +50,12 @@ def held_out_scene(height: int, width: int, number: int = 0) -> np.ndarray:
     return np.ascontiguousarray(pixels[:height, :width])
 
 
-def annotate(pixels: np.ndarray, boxes: np.ndarray, labels: list[str]) -> Image.Image:
-    """The picture with its boxes and labels drawn in."""
+def annotate(pixels: np.ndarray, boxes: np.ndarray, labels: list[str], classes: Sequence[int]) -> Image.Image:
+    """The picture with its boxes and their labels drawn in, a colour for every class (as on the report's page)."""
     image = Image.fromarray(pixels)
     draw = ImageDraw.Draw(image)
-    for box, label in zip(boxes, labels, strict=True):
-        colour = COLOURS[sum(label.encode()) % len(COLOURS)]
+    for box, label, number in zip(boxes, labels, classes, strict=True):
+        colour = COLOURS[number % len(COLOURS)]
         (left, right), (top, bottom) = sorted(map(float, box[0::2])), sorted(map(float, box[1::2]))
         draw.rectangle([left, top, right, bottom], outline=colour, width=2)
         at = (left + 2, max(0.0, top - 11))

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from codesign.bounded import read_json
-from codesign.build.artefacts import json_text, write_whole
+from codesign.build.artefacts import file_hash, json_text, write_whole
 from codesign.errors import UserError
 
 SCHEMA = 1
+EDITED = "edited since it was generated; used as it is (--fresh regenerates)"  #: of an output, by its name
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class StepRecord:
     inputs: dict[str, str]
     outputs: dict[str, str]
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+    def edited(self, folder: Path) -> list[str]:
+        """Outputs in the build folder whose content is not what the step generated."""
+        return [name for name, digest in self.outputs.items() if file_hash(folder / name) not in (digest, "")]
 
 
 class Records:

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from codesign.boards import load_board
-from codesign.build.artefacts import file_hash, opened, source_hash
+from codesign.build.artefacts import opened, source_hash
 from codesign.build.command_line import command_line
 from codesign.build.options import BuildOptions
-from codesign.build.record import Records, StepRecord
+from codesign.build.record import EDITED, Records, StepRecord
 from codesign.build.step import DONE, FAILED, REPORT, SKIPPED, Context, Outcome, Step
 from codesign.errors import UserError
 
 KEPT = "kept from before"
-EDITED = "edited since it was generated; used as it is (--fresh regenerates)"
 
 
 @dataclass(frozen=True)
@@ -149,16 +148,11 @@ class Runner:
             return None
         return record if all(self._context.path(name).exists() for name in step.outputs) else None
 
-    def _edited(self, record: StepRecord) -> list[str]:
-        """Outputs whose content is not what the step generated."""
-        return [name for name, digest in record.outputs.items() if file_hash(self._context.path(name)) not in (digest, "")]
-
     def _one(self, step: Step) -> StepResult:
         inputs = self._inputs(step)
         record = self._unchanged(step, inputs)
         if record is not None:
-            edited = self._edited(record)
-            for name in edited:
+            for name in record.edited(self._context.folder):
                 self._listener.note(f"{name}: {EDITED}")
             reason = f"{record.reason}; {KEPT}" if record.reason else KEPT
             return StepResult(step.name, record.status, 0.0, reason, True, record.facts)
@@ -182,7 +176,7 @@ class Runner:
     def _keep_edits(self, step: Step) -> None:
         """An edited artefact that has to be generated anew is kept beside the new one."""
         record = self._records.get(step.name)
-        for name in self._edited(record) if record is not None else ():
+        for name in record.edited(self._context.folder) if record is not None else ():
             path = self._context.path(name)
             path.replace(path.with_name(path.name + ".edited"))
             self._listener.note(f"{name}: edited, but what it is made from changed; yours is now {name}.edited")

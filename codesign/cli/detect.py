@@ -86,7 +86,8 @@ def _one(
     boxes = fitted.restore(found.boxes)
     lines, rows = _lines(found, boxes, detector.labels), _rows(found, boxes, detector.labels)
     say("\n".join([f"{path.name}: {len(lines)} boxes", *(f"  {line}" for line in lines)]))
-    annotate(pixels, boxes, [f"{row['label']} {row['score']:.2f}" for row in rows]).save(target)
+    labels = [f"{row['label']} {row['score']:.2f}" for row in rows]
+    annotate(pixels, boxes, labels, found.labels.tolist()).save(target)
     return {"image": str(path), "annotated": str(target), "boxes": rows}
 
 

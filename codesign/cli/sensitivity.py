@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codesign.cli.build import Config, Json
-from codesign.cli.output import console, write_json
+from codesign.cli.output import console, expect_writable, write_json
 from codesign.cli.progress import countdown
 from codesign.cli.ptq import Calibration, Data, Float, Form, Threads, Weights, data_folder
 
@@ -45,6 +45,7 @@ def sensitivity_command(
     from codesign.quantise.score import Bench
     from codesign.quantise.source import calibration_batches, load_source, pictures
 
+    expect_writable(out / s.JOURNAL)
     torch.set_num_threads(threads)
     folder = data_folder(data)
     source, info = load_source(model, folder, named_config(config, operator=form))
@@ -53,7 +54,7 @@ def sensitivity_command(
     belongs = s.identity(s.model_sha(source), names, others, weights, calibration)
     batches = calibration_batches(folder, info, calibration) if others == "8" else []
     study = s.Sensitivity(source, batches, Bench(shown), others, weights)
-    results = s.Results(out / "sensitivity.jsonl", belongs, fresh)
+    results = s.Results(out / s.JOURNAL, belongs, fresh)
     done = sum(layer in results.rows for layer in study.layers)
     with countdown(console(), f"layers on {len(names)} pictures", len(study.layers), done) as report:
         s.run(study, results, report)

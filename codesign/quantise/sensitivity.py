@@ -27,6 +27,7 @@ from codesign.quantise.score import Bench
 
 OTHERS = ("float", "8")
 SCHEMA = "codesign-sensitivity-1"
+JOURNAL = "sensitivity.jsonl"  # in the folder of the results
 BASE = ""  # the name of the result without any 4-bit layer
 
 

@@ -281,12 +281,16 @@ def test_report_again_without_simulating(capsys, tmp_path, fast, monkeypatch):
     before = json.loads((folder / "report.json").read_text())
     for name in ("waterline.png", "roofline.svg", "trace.json", "report.json"):
         (folder / name).unlink(missing_ok=name != "report.json")
+    plan = (folder / "plan.json").read_bytes()
+    (folder / "plan.json").write_bytes(plan[:-40])
     capsys.readouterr()
     with monkeypatch.context() as patch:
         patch.setattr(simulate, "run_frame", None)
         assert main(["report", str(folder)]) == 0
     out = capsys.readouterr().out
     assert "waiting for tokens" in out
+    assert "plan.json: edited since it was generated" in out
+    (folder / "plan.json").write_bytes(plan)
     after = json.loads((folder / "report.json").read_text())
     assert after["cycles"] == before["cycles"]
     assert [(s["name"], s["status"]) for s in after["steps"] if s["name"] in ("lower", "simulate", "report")] == [

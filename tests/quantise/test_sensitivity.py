@@ -179,7 +179,7 @@ def test_a_checkpoint_needs_its_network_named(scenes: Path, tmp_path: Path, caps
         load_source(path, scenes, CONFIG)
 
 
-@pytest.mark.parametrize("wrong", [["--others", "16"], ["--weights", "most"], ["--model", "none.safetensors"]])
+@pytest.mark.parametrize("wrong", [["--others", "16"], ["--weights", "most"], ["--model", "none.safetensors"], ["--out", "/dev/null/here"]])
 def test_wrong_arguments_are_one_line(scenes: Path, float_file: Path, tmp_path: Path, wrong: list[str],
                                       capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     arguments = ["sensitivity", "--model", str(float_file), "--data", str(scenes), "--calibration", "2", "--out", str(tmp_path), *wrong]
