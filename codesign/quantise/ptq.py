@@ -12,11 +12,11 @@ from torch import Tensor
 from codesign.errors import UserError
 from codesign.nn.codenet import CoDeNet, calibrate, clip_weights, fuse, set_mode
 from codesign.nn.config import NetConfig
+from codesign.nn.equalise import equalise
 from codesign.nn.layer_bits import LayerBits
 from codesign.nn.ranges import ACTIVATION_SEARCHES, SHARE, WEIGHT_SEARCHES
 from codesign.quantise.bias_correction import correct_biases
 from codesign.quantise.bn import reestimate_bn
-from codesign.quantise.equalise import equalise
 
 Report = Callable[[str], None]
 BIAS_IMAGES = 64  # at most, in one batch

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from codesign.nn.codenet import calibrate, set_mode
 from codesign.nn.config import NetConfig, named_config
+from codesign.nn.equalise import equalise
 from codesign.nn.float_file import save_float
 from codesign.nn.model_file import save_model
 from codesign.train import journal
@@ -84,12 +85,14 @@ def _warm_up(run: Run) -> None:
 
 
 def _enter(run: Run, stage: Stage, before: Live | None) -> Live:
-    """The first step of a stage: optimiser and average anew; for the quantised one, ranges from calibration."""
+    """The first step of a stage: optimiser and average anew; for the quantised one, channels and ranges from calibration."""
     if stage.quantised:
         _leave_float(run, before)
         recipe = run.recipe
         batches = run.data.epoch(recipe.seed, 1_000_000, recipe.qat_batch, recipe.augment)
         images = [b["image"].to(run.device) for b, _ in zip(batches, range(recipe.calibration_batches), strict=False)]
+        if recipe.equalise:
+            run.report(f"channels equalised: {equalise(run.model, images)} tensors")
         calibrate(run.model, images, recipe.calibration)
         set_mode(run.model, True)
         run.measure("ap50_post_training")

@@ -18,6 +18,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # least and most, both allowed; who
     "warmup_steps": (0, 10**9), "seed": (0, 2**31 - 1), "threads": (1, MAX_THREADS),
     "offset_lr": (0.0, 1e3), "weight_decay": (0.0, 1e3), "clip": (0.0, 1e9), "freeze_bn": (0.0, 1.0), "save_seconds": (0.0, 1e9),
     "size_weight": (0.0, 1e6), "iou_weight": (0.0, 1e6), "distil": (0.0, 1e6),
+    "annotations": (0.0, 1e6),
 }  # fmt: skip
 _MOST_RATE = 1e3
 SCHEDULES = ("cosine", "step")
@@ -49,6 +50,8 @@ class Recipe:
     bf16: bool = True  # autocast in the float stage; the quantised stage runs in float32, as deployed
     freeze_bn: float = 0.3  # last share of the quantised stage with BN on running statistics, as deployed
     distil: float = 0.0  # weight of matching the float network's heads in the quantised stage
+    annotations: float = 1.0  # weight of the annotations beside it; 0: the float network alone is followed
+    equalise: bool = False  # scale channels so that each fills its tensor's range, before calibration
     calibration: str = "mse"  # activation ranges to start the quantised stage from; or "percentile"
     calibration_batches: int = 8
     seed: int = 1
@@ -63,6 +66,8 @@ class Recipe:
             check_range(f"recipe: {name}", getattr(self, name), least, most)
         if self.epochs < 1:
             raise UserError("recipe: float_epochs and qat_epochs are both 0; one of them must be at least 1")
+        if self.qat_epochs and not self.annotations + self.distil:
+            raise UserError("recipe: annotations and distil are both 0; the quantised stage needs one of them")
         for name in ("lr", "qat_lr"):
             if type(value := getattr(self, name)) not in (int, float) or not 0 < value <= _MOST_RATE:
                 raise UserError(f"recipe: {name} is {shown_value(value)}; it must be positive, at most {_MOST_RATE:g}")

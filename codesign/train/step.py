@@ -35,18 +35,26 @@ def train_step(
     model: CoDeNet, batch: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, recipe: Recipe, half: bool,
     teacher: CoDeNet | None = None,
 ) -> float:  # fmt: skip
-    """Forward, loss, clipped update; `half` is bf16 autocast. With a teacher its heads are matched too."""
+    """Forward, loss, clipped update; `half` is bf16 autocast. With a teacher its heads are matched, too or instead."""
     with torch.autocast(batch["image"].device.type, torch.bfloat16, enabled=half):
         heads = model(batch["image"])
-    loss = detection_loss(heads, batch, recipe.size_weight, recipe.iou_weight)
-    if teacher is not None:
-        loss = loss + recipe.distil * distillation_loss(heads, teacher, batch, recipe.size_weight)
+    loss = _loss(heads, batch, recipe, teacher)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
     optimiser.step()
     _keep_ranges_positive(model)
     return float(loss.detach())
+
+
+def _loss(heads: dict[str, torch.Tensor], batch: dict[str, torch.Tensor], recipe: Recipe, teacher: CoDeNet | None) -> torch.Tensor:
+    """The annotations', and with a teacher its heads', each by the recipe's weight."""
+    if teacher is None:
+        return detection_loss(heads, batch, recipe.size_weight, recipe.iou_weight)
+    loss = recipe.distil * distillation_loss(heads, teacher, batch, recipe.size_weight)
+    if recipe.annotations:
+        loss = loss + recipe.annotations * detection_loss(heads, batch, recipe.size_weight, recipe.iou_weight)
+    return loss
 
 
 @torch.no_grad()

@@ -9,12 +9,12 @@ pytest.importorskip("brevitas")
 from codesign.errors import UserError  # noqa: E402
 from codesign.nn.blocks import ConvUnit  # noqa: E402
 from codesign.nn.codenet import calibrate, clip_weights, fuse, set_mode  # noqa: E402
+from codesign.nn.equalise import _reached, equalise, links  # noqa: E402
 from codesign.nn.export import ConvNode, DeformNode, export_layers  # noqa: E402
 from codesign.nn.quant import act_quantisers  # noqa: E402
 from codesign.nn.ranges import LeastSquares, Percentile, weight_thresholds  # noqa: E402
 from codesign.quantise.bias_correction import _means, _watched, correct_biases  # noqa: E402
 from codesign.quantise.bn import reestimate_bn  # noqa: E402
-from codesign.quantise.equalise import _reached, equalise, links  # noqa: E402
 from codesign.quantise.ptq import PtqOptions, copied, quantise, with_bits  # noqa: E402
 from tests.nn.small import as_input, frame, quantised, small_config  # noqa: E402
 

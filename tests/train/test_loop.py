@@ -163,6 +163,7 @@ def test_wrong_recipes_are_refused(wrong: dict) -> None:
     ({"float_epochs": -1}, "float_epochs is -1"), ({"batch": 0}, "batch is 0"), ({"batch": 10**9}, "batch is 1000000000.* 4,096"),
     ({"float_epochs": 99999999999999999999}, "float_epochs is 9999.* 100,000"), ({"pretrain_epochs": 100_001}, "100001"),
     ({"lr": float("nan")}, "lr is nan"), ({"ema": 1.0}, "ema is 1.0"), ({"iou_weight": -1.0}, "iou_weight is -1.0"),
+    ({"annotations": 0.0}, "annotations and distil are both 0"),
 ])  # fmt: skip
 def test_a_refused_recipe_names_key_and_value(wrong: dict, says: str) -> None:
     with pytest.raises(UserError, match=says):

@@ -47,7 +47,7 @@ def test_wrong_recipes_are_one_line(tmp_path: Path, text: str, settings: str, sa
 
 
 def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="bccd, digits, digits-small, voc"):
+    with pytest.raises(UserError, match="bccd, bccd-w8a8, digits, digits-small, voc"):
         load_recipe("coco")
     with pytest.raises(UserError, match="cannot be read"):
         load_recipe(str(tmp_path / "none.toml"))

@@ -28,7 +28,7 @@ from tests.nn.small import small_config  # noqa: E402
 
 # every step is saved; everything that draws random numbers is on
 RECIPE = Recipe(pretrain_epochs=1, float_epochs=2, qat_epochs=2, batch=2, qat_batch=2, pretrain_batch=8, warmup_steps=2,
-                calibration_batches=1, freeze_bn=0.5, save_seconds=0.0, distil=1.0, iou_weight=1.0,
+                calibration_batches=1, freeze_bn=0.5, save_seconds=0.0, distil=1.0, iou_weight=1.0, equalise=True,
                 augment=Augment(hflip=True, vflip=True, transpose=True, paste=3))  # fmt: skip
 CONFIG = small_config(input_size=(64, 64))
 CHILD = """

@@ -78,7 +78,7 @@ def _reached(model: CoDeNet, found: list[Link], batches: list[Tensor]) -> list[T
     """The largest magnitude of every channel [C] behind each link's first unit."""
     set_mode(model, False)
     model.eval()
-    most = [torch.zeros(link.before.conv.out_channels) for link in found]
+    most = [torch.zeros(link.before.conv.out_channels, device=link.before.conv.weight.device) for link in found]
 
     def hook(number: int):
         def see(_module: object, _inputs: object, output: Tensor) -> None:
