@@ -25,7 +25,7 @@ def train_command(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where model, checkpoint and log go.")] = Path("data/run"),
     recipe: Annotated[
         str | None,
-        typer.Option("--recipe", metavar="NAME|FILE[:key=value,...]", help="How to train: auto, digits, digits-small, bccd, voc or a TOML file."),
+        typer.Option("--recipe", metavar="NAME|FILE[:key=value,...]", help="How to train: auto, digits, digits-small, bccd, bccd-w8a8, voc or a TOML file."),
     ] = None,
     start: Annotated[
         Path | None, typer.Option("--start", metavar="FILE", help="Weights to start from: float.safetensors of a run, or ShuffleNetV2 .pth.")
@@ -61,7 +61,7 @@ def train_command(
     given = {"float_epochs": float_epochs, "qat_epochs": qat_epochs, "batch": batch, "seed": seed, "threads": threads,
              "device": device, "fit": fit}  # fmt: skip
     given = {key: value for key, value in given.items() if value is not None}
-    how = _recipe(recipe or (_digits(network.input_size) if data is None else "auto"), folder, given)
+    how = _recipe(recipe or (_digits(network.input_size) if data is None else "auto"), folder, weight_bits, given)
     say = console().print
     result = train(folder, how, out, config=network, start=start, resume=not fresh, report=say, eval_every=eval_every)
     if result is None:
@@ -73,15 +73,15 @@ def train_command(
         say(f"next: codesign build --board pynq-z2 --model {result.model}")
 
 
-def _recipe(spec: str, folder: Path, given: dict[str, Any]) -> Recipe:
-    """By name, file or, for `auto`, by the number of pictures, with the fields `given`; says what `auto` will run."""
+def _recipe(spec: str, folder: Path, weight_bits: int, given: dict[str, Any]) -> Recipe:
+    """By name, file or, for `auto`, by the number of pictures and the bits, with the fields `given`; says what `auto` will run."""
     from codesign.data.folder import read_classes, read_split
     from codesign.train.recipe_file import load_recipe
 
     if spec.partition(":")[0] != "auto":
         return replace(load_recipe(spec), **given)
     images = len(read_split(folder, "train", read_classes(folder)))
-    chosen = replace(load_recipe(spec, images), **given)
+    chosen = replace(load_recipe(spec, images, weight_bits), **given)
     mirrored = "mirrored pictures too (--recipe auto:augment.hflip=false where left and right matter)"
     console().print(
         f"recipe auto: {images} pictures, {chosen.float_epochs} float and {chosen.qat_epochs} quantised epochs"

@@ -46,8 +46,9 @@ def trained(subject: dict[str, Any], data: Path, out: Path, seed: int) -> dict[s
     from codesign.train.recipe_file import load_recipe
 
     images = len(read_split(data, "train", read_classes(data)))
-    recipe = replace(load_recipe(subject["recipe"], images), seed=seed, threads=1, device=subject.get("device", "auto"))
     config = NetConfig.from_json(subject["config"])
+    recipe = load_recipe(subject["recipe"], images, config.weight_bits)
+    recipe = replace(recipe, seed=seed, threads=1, device=subject.get("device", "auto"))
     result = train(data, recipe, out, config=config, report=_log(out))
     if result is None or result.model is None:
         raise UserError(f"training {out.name}: the recipe has no quantised stage; give it qat_epochs")

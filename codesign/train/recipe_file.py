@@ -25,15 +25,16 @@ def known_recipes() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
-def load_recipe(spec: str, images: int | None = None) -> Recipe:
+def load_recipe(spec: str, images: int | None = None, weight_bits: int = 4) -> Recipe:
     """A recipe by name or .toml file: ``bccd``, ``my.toml``, ``bccd:seed=2,augment.paste=0``.
 
     Keys are the fields of `Recipe`, in the table ``augment`` those of `Augment`; what is left out keeps its default.
-    ``auto`` is the recipe for a folder of so many training `images`: as many steps as BCCD's, mirrored pictures.
+    ``auto`` is the recipe for a folder of so many training `images` and weights of so many bits: as many steps as BCCD's,
+    mirrored pictures.
     """
     name, _, settings = spec.partition(":")
     if name == "auto" and images is not None:
-        return _with(_automatic(images), settings, spec)
+        return _with(_automatic(images, weight_bits), settings, spec)
     path = Path(name)
     if path.suffix != ".toml":
         if name not in known_recipes():
@@ -42,9 +43,9 @@ def load_recipe(spec: str, images: int | None = None) -> Recipe:
     return _with(_read(path), settings, spec)
 
 
-def _automatic(images: int) -> dict[str, Any]:
+def _automatic(images: int, weight_bits: int) -> dict[str, Any]:
     """BCCD's recipe with about its number of steps, within 12 to 150 float and 4 to 30 quantised epochs."""
-    values = _read(FOLDER / "bccd.toml")
+    values = _read(FOLDER / ("bccd-w8a8.toml" if weight_bits == 8 else "bccd.toml"))
     values["float_epochs"] = min(150, max(12, round(_FLOAT_STEPS * values["batch"] / images)))
     values["qat_epochs"] = min(30, max(4, round(_QUANTISED_STEPS * values["qat_batch"] / images)))
     values["augment"] |= {"vflip": False, "transpose": False, "paste": 3}

@@ -29,6 +29,8 @@ def test_the_automatic_recipe_follows_the_number_of_pictures() -> None:
     few, some, many = (load_recipe("auto:seed=3", images) for images in (50, 292, 20_000))
     assert few.float_epochs == 150 and some.float_epochs == 110 and many.float_epochs == 12
     assert some.qat_epochs == 16 and some.seed == 3 and some.augment.hflip and not some.augment.vflip
+    eight = load_recipe("auto", 292, 8)
+    assert eight.equalise and eight.annotations == 0 < some.annotations and eight.float_epochs == some.float_epochs
 
 
 @pytest.mark.parametrize(
