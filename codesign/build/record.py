@@ -26,7 +26,6 @@ class StepRecord:
     outputs: dict[str, str]
     facts: dict[str, Any] = field(default_factory=dict)
 
-
     def edited(self, folder: Path) -> list[str]:
         """Outputs in the build folder whose content is not what the step generated."""
         return [name for name, digest in self.outputs.items() if file_hash(folder / name) not in (digest, "")]
