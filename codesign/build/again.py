@@ -11,8 +11,8 @@ from codesign.boards import load_board
 from codesign.bounded import read_json
 from codesign.build.artefacts import opened
 from codesign.build.options import BuildOptions
-from codesign.build.record import EDITED, Records
-from codesign.build.runner import BuildResult, Listener, Runner, StepResult
+from codesign.build.record import Records
+from codesign.build.runner import BuildResult, Listener, Runner, StepResult, note_edits
 from codesign.build.step import REPORT, SKIPPED, Context, Step
 from codesign.build.steps import all_steps
 from codesign.build.steps.simulate import content
@@ -42,19 +42,12 @@ def report_again(folder: Path, listener: Listener | None = None) -> BuildResult:
         context.results.extend(_before(steps, records, _skipped(folder)))
         content(context)  # the program must be what this version plans
         listener.began(context, todo)
-        _note_edits(steps, records, folder, listener)
+        for step in steps:
+            if step.name not in AGAIN and (record := records.get(step.name)) is not None:
+                note_edits(step, record, folder, listener)
         for name in AGAIN:
             records.drop(name)
         return Runner(context, todo, listener).run()
-
-
-def _note_edits(steps: Sequence[Step], records: Records, folder: Path, listener: Listener) -> None:
-    """Say which files of the folder are not what the build wrote; they are read as they are."""
-    for step in steps:
-        record = records.get(step.name)
-        if record is not None and step.name not in AGAIN:
-            for name in sorted(set(record.edited(folder)) & set(step.outputs)):
-                listener.note(f"{name}: {EDITED}")
 
 
 def _before(steps: Sequence[Step], records: Records, skipped: dict[str, str]) -> list[StepResult]:

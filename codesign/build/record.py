@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from codesign.build.artefacts import file_hash, json_text, write_whole
 from codesign.errors import UserError
 
 SCHEMA = 1
-EDITED = "edited since it was generated; used as it is (--fresh regenerates)"  #: of an output, by its name
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class StepRecord:
     outputs: dict[str, str]
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def edited(self, folder: Path) -> list[str]:
-        """Outputs in the build folder whose content is not what the step generated."""
-        return [name for name, digest in self.outputs.items() if file_hash(folder / name) not in (digest, "")]
+    def edited(self, folder: Path, outputs: Sequence[str]) -> list[str]:
+        """Which of a step's outputs in the build folder are not what it generated; the record's own names are not trusted."""
+        return [name for name in outputs if name in self.outputs and file_hash(folder / name) not in (self.outputs[name], "")]
 
 
 class Records:

@@ -14,11 +14,12 @@ from codesign.boards import load_board
 from codesign.build.artefacts import opened, source_hash
 from codesign.build.command_line import command_line
 from codesign.build.options import BuildOptions
-from codesign.build.record import EDITED, Records, StepRecord
+from codesign.build.record import Records, StepRecord
 from codesign.build.step import DONE, FAILED, REPORT, SKIPPED, Context, Outcome, Step
 from codesign.errors import UserError
 
 KEPT = "kept from before"
+EDITED = "edited since it was generated; used as it is (--fresh regenerates)"
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,7 @@ class Runner:
         inputs = self._inputs(step)
         record = self._unchanged(step, inputs)
         if record is not None:
-            for name in record.edited(self._context.folder):
-                self._listener.note(f"{name}: {EDITED}")
+            note_edits(step, record, self._context.folder, self._listener)
             reason = f"{record.reason}; {KEPT}" if record.reason else KEPT
             return StepResult(step.name, record.status, 0.0, reason, True, record.facts)
         self.withdraw_report()
@@ -176,10 +176,16 @@ class Runner:
     def _keep_edits(self, step: Step) -> None:
         """An edited artefact that has to be generated anew is kept beside the new one."""
         record = self._records.get(step.name)
-        for name in record.edited(self._context.folder) if record is not None else ():
+        for name in record.edited(self._context.folder, step.outputs) if record is not None else ():
             path = self._context.path(name)
             path.replace(path.with_name(path.name + ".edited"))
             self._listener.note(f"{name}: edited, but what it is made from changed; yours is now {name}.edited")
+
+
+def note_edits(step: Step, record: StepRecord, folder: Path, listener: Listener) -> None:
+    """Say which outputs of a step that is kept are not what it wrote; they are read as they are."""
+    for name in record.edited(folder, step.outputs):
+        listener.note(f"{name}: {EDITED}")
 
 
 def _lasting(context: Context) -> str:

@@ -156,6 +156,17 @@ def test_edit_is_kept_beside_what_replaces_it(built):
     assert (built.folder / "program.bin.edited").read_bytes() == mine
 
 
+def test_a_record_that_names_a_file_elsewhere_moves_nothing(built):
+    elsewhere = built.folder.parent / "elsewhere.txt"
+    elsewhere.write_text("theirs")
+    path = built.folder / "steps.json"
+    document = json.loads(path.read_text())
+    document["steps"]["plan"]["outputs"]["../elsewhere.txt"] = "0" * 64
+    path.write_text(json.dumps(document))
+    build(options(built.folder, weight_bits=8))
+    assert elsewhere.read_text() == "theirs" and not elsewhere.with_name("elsewhere.txt.edited").exists()
+
+
 def test_program_of_another_size_is_refused(built):
     with (built.folder / "program.bin").open("ab") as file:
         file.write(b"\0" * 64)
