@@ -3,13 +3,15 @@
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("brevitas")
 
-from codesign.nn.codenet import CoDeNet, clone  # noqa: E402
-from codesign.train.recipe import Recipe  # noqa: E402
-from codesign.train.step import train_step  # noqa: E402
-from tests.nn.small import small_config  # noqa: E402
+import torch
+
+from codesign.nn.codenet import CoDeNet
+from codesign.train.recipe import Recipe
+from codesign.train.step import train_step
+from tests.nn.small import small_config
 
 
 def batch(cells: tuple[int, int]) -> dict[str, torch.Tensor]:
@@ -21,11 +23,25 @@ def batch(cells: tuple[int, int]) -> dict[str, torch.Tensor]:
             "mask": torch.ones(2, 1, dtype=torch.bool), "size": 3 * one, "offset": 0.5 * one}  # fmt: skip
 
 
+def loss(teacher: CoDeNet, annotations: float) -> float:
+    """Of the network that `network` makes, under a teacher."""
+    model = network()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.0)
+    torch.manual_seed(0)
+    return train_step(model, batch((16, 16)), optimiser, Recipe(distil=1.0, annotations=annotations), True, teacher)
+
+
+def network() -> CoDeNet:
+    torch.manual_seed(0)
+    return CoDeNet(small_config(input_size=(64, 64))).eval()
+
+
 @pytest.mark.parametrize(("annotations", "least", "most"), [(0.0, 0.0, 1e-6), (1.0, 0.1, 1e3)])
 def test_without_annotations_a_network_equal_to_its_teacher_has_nothing_to_learn(annotations: float, least: float, most: float) -> None:
-    torch.manual_seed(0)
-    model = CoDeNet(small_config(input_size=(64, 64))).eval()
-    teacher = clone(model).eval().requires_grad_(False)
-    recipe = Recipe(distil=1.0, annotations=annotations)
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.0)
-    assert least <= train_step(model, batch((16, 16)), optimiser, recipe, True, teacher) <= most
+    assert least <= loss(network().requires_grad_(False), annotations) <= most
+
+
+def test_without_annotations_a_teacher_of_wider_boxes_is_followed() -> None:
+    teacher = network().requires_grad_(False)
+    teacher.wh.last.conv.bias += 2.0  # cells, in both directions
+    assert loss(teacher, 0.0) == pytest.approx(Recipe().size_weight * 4.0, rel=0.02)

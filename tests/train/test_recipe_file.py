@@ -33,6 +33,10 @@ def test_the_automatic_recipe_follows_the_number_of_pictures() -> None:
     assert eight.equalise and eight.annotations == 0 < some.annotations and eight.float_epochs == some.float_epochs
 
 
+def test_the_recipe_for_eight_bits_is_the_one_for_four_but_for_its_quantised_stage() -> None:
+    assert load_recipe("bccd-w8a8") == replace(load_recipe("bccd"), qat_lr=1e-4, annotations=0.0, equalise=True)
+
+
 @pytest.mark.parametrize(
     ("text", "settings", "says"),
     [("lr = 'fast'", "", "lr is 'fast'"), ("speed = 1", "", "unknown key 'speed'"), ("augment = 3", "", "augment"),

@@ -50,7 +50,9 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole")
-    train(scenes, RECIPE, out, config=CONFIG, report=lambda _: None)
+    said: list[str] = []
+    train(scenes, RECIPE, out, config=CONFIG, report=said.append)
+    assert any(line.startswith("channels equalised: ") for line in said)
     return out
 
 
